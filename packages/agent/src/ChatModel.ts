@@ -1,0 +1,77 @@
+/**
+ * The port through which an agent talks to whatever answers.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type { JsonSchema7Root } from "effect/JSONSchema"
+import type { Stream } from "effect/Stream"
+import type { ModelError } from "./AgentError.ts"
+import type { Message } from "./Message.ts"
+
+/**
+ * A tool as the model sees it. `parameters` is JSON Schema (draft 7).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ModelTool {
+  readonly name: string
+  readonly description: string
+  readonly parameters: JsonSchema7Root
+}
+
+/**
+ * One question to a model. With `toolChoice: "none"` the model must answer in
+ * text; the tools are still listed because the transcript may mention them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ModelRequest {
+  readonly messages: ReadonlyArray<Message>
+  readonly tools: ReadonlyArray<ModelTool>
+  readonly toolChoice?: "auto" | "none"
+}
+
+/**
+ * Why a model stopped. An agent goes by the calls it received, not by this.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type FinishReason = "stop" | "tool_calls" | "length" | "content_filter" | "unknown"
+
+/**
+ * A piece of an answer. A tool call comes in fragments that belong together by
+ * `index`, or by `id` where a provider leaves the index out; `arguments` holds
+ * the next piece of the JSON text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ModelEvent =
+  | { readonly _tag: "TextDelta"; readonly text: string }
+  | { readonly _tag: "ReasoningDelta"; readonly text: string }
+  | {
+    readonly _tag: "ToolCallDelta"
+    readonly index: number | undefined
+    readonly id: string | undefined
+    readonly name: string | undefined
+    readonly arguments: string
+  }
+  | { readonly _tag: "Usage"; readonly inputTokens: number; readonly outputTokens: number }
+  | { readonly _tag: "Finish"; readonly reason: FinishReason }
+
+/**
+ * What answers. `name` is shown to people and says what it really is. `stream`
+ * emits events in the chunks in which they arrived and ends with `Finish`;
+ * interrupting it closes the connection.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class ChatModel extends Context.Tag("@sennit/agent/ChatModel")<ChatModel, {
+  readonly name: string
+  readonly stream: (request: ModelRequest) => Stream<ModelEvent, ModelError>
+}>() {}

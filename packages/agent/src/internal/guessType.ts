@@ -1,0 +1,21 @@
+const types: Record<string, string> = {
+  csv: "text/csv",
+  tsv: "text/tab-separated-values",
+  txt: "text/plain",
+  md: "text/markdown",
+  markdown: "text/markdown",
+  json: "application/json",
+  html: "text/html",
+  htm: "text/html",
+  xml: "application/xml",
+  pdf: "application/pdf",
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg"
+}
+
+/** @internal */
+export const extensionOf = (name: string): string => name.slice(name.lastIndexOf(".") + 1).toLowerCase()
+
+/** @internal The media type that a file's name suggests. */
+export const guessType = (name: string): string => types[extensionOf(name)] ?? "application/octet-stream"
