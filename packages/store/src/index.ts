@@ -1,4 +1,48 @@
 /**
  * @since 0.1.0
  */
-export {}
+export * as Capability from "./Capability.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Driver from "./Driver.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Entry from "./Entry.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Key from "./Key.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Local from "./Local.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Memory from "./Memory.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Operations from "./Operations.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Promise from "./Promise.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Store from "./Store.ts"
+/**
+ * @since 0.1.0
+ */
+export * as StoreConfig from "./StoreConfig.ts"
+/**
+ * @since 0.1.0
+ */
+export * as StoreError from "./StoreError.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Telemetry from "./Telemetry.ts"

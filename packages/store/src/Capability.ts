@@ -1,0 +1,73 @@
+/**
+ * What a store can keep, as types and at run time.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The capabilities that an operation, or an option of one, can need.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Capability =
+  /** Objects can be read. */
+  | "read"
+  /** A part of an object can be read without reading the rest. */
+  | "range"
+  /** A read can demand a version. */
+  | "readIfMatch"
+  /** Objects can be written. */
+  | "write"
+  /** A reader sees the old object or the new one, never a part; a failed write leaves nothing. */
+  | "atomicWrite"
+  /** Of many writers that create one key, exactly one wins. */
+  | "createIfAbsent"
+  /** A write can demand the version that it replaces (compare and set). */
+  | "replaceIfMatch"
+  /** Content type and user metadata are kept. */
+  | "metadata"
+  /** Objects can be deleted. */
+  | "delete"
+  /** Folders can be listed. */
+  | "list"
+  /** Objects can be moved. */
+  | "move"
+  /** Objects can be copied within the store. */
+  | "copy"
+
+/**
+ * Every capability, in the order of the documentation.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const all: ReadonlyArray<Capability> = [
+  "read",
+  "range",
+  "readIfMatch",
+  "write",
+  "atomicWrite",
+  "createIfAbsent",
+  "replaceIfMatch",
+  "metadata",
+  "delete",
+  "list",
+  "move",
+  "copy"
+]
+
+/**
+ * How well a store keeps what it offers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Quality {
+  /** Who decides a compare-and-set: the backend for every client, or this opened store for its own calls. */
+  readonly replaceIfMatch: "server" | "process" | "none"
+  /** Whether a crash during a move can leave both names. `overwrite`: only moves in mode `overwrite` are atomic. */
+  readonly atomicMove: "always" | "overwrite" | "never"
+  /** What a finished write survives: a power cut (`fsync`), or only the end of this process (`none`). */
+  readonly durability: "fsync" | "none"
+}

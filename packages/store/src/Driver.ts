@@ -1,0 +1,126 @@
+/**
+ * What a backend has to bring: a few wire primitives. The kernel adds everything else once for all backends: key
+ * rules, capability gate, order of preconditions, errors, spans and metrics.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { Capability, Quality } from "./Capability.ts"
+import type { Attributes, Entry, Version } from "./Entry.ts"
+import type { Key, Prefix } from "./Key.ts"
+import type { Range } from "./Operations.ts"
+import type { BackendUnavailableReason, InvalidPathReason } from "./StoreError.ts"
+
+/**
+ * A failure in the driver's own terms. The kernel asks `classify` what it means.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Failure extends Data.TaggedError("@sennit/store/Driver/Failure")<{
+  readonly cause: unknown
+  /** The key that it concerns, where an operation has two. */
+  readonly key?: Key
+}> {}
+
+/**
+ * What a failure means.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Condition =
+  | { readonly _tag: "NotFound" }
+  | { readonly _tag: "AlreadyExists" }
+  | { readonly _tag: "PreconditionFailed" }
+  | { readonly _tag: "PermissionDenied" }
+  | { readonly _tag: "InvalidPath"; readonly reason: InvalidPathReason }
+  | { readonly _tag: "Unavailable"; readonly reason: BackendUnavailableReason; readonly retryable: boolean }
+
+/**
+ * A driver's own refusal, for use as the cause of a `Failure`; `classify` need not know it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Refusal extends Data.TaggedError("@sennit/store/Driver/Refusal")<{ readonly condition: Condition }> {}
+
+/**
+ * A failure that says itself what it means.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const refuse = (condition: Condition, key?: Key): Failure =>
+  new Failure({ cause: new Refusal({ condition }), ...(key === undefined ? {} : { key }) })
+
+/**
+ * What is at a key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Node =
+  | { readonly _tag: "Object"; readonly version: Version; readonly attributes: Attributes }
+  | { readonly _tag: "Folder" }
+
+/**
+ * An object opened for reading. `pull` answers the next bytes, and `undefined` after the last.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OpenObject {
+  /** How many bytes `pull` will give in all. The kernel reports fewer as `Truncated`. */
+  readonly size: number
+  readonly pull: Effect.Effect<Uint8Array | undefined, Failure>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Mode = "create" | "overwrite" | { readonly ifMatch: string }
+
+/**
+ * A page of a listing in UTF-8 order, and how to get the next; `undefined` after the last.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Page {
+  readonly entries: ReadonlyArray<Entry>
+  readonly next: Effect.Effect<Page, Failure> | undefined
+}
+
+/**
+ * A backend. A primitive may be left out only where the capabilities that need it are not declared.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Driver<C extends Capability = Capability> {
+  readonly name: string
+  readonly capabilities: ReadonlySet<C>
+  readonly quality: Quality
+  readonly stat: (key: Key) => Effect.Effect<Node, Failure>
+  readonly get: (
+    key: Key,
+    options: { readonly range: Range | undefined; readonly ifMatch: string | undefined }
+  ) => Effect.Effect<OpenObject, Failure, Scope.Scope>
+  /** Refuses before it pulls from the body when the target already tells that the mode cannot be kept. */
+  readonly put?: <E, R>(
+    key: Key,
+    body: Uint8Array | Stream.Stream<Uint8Array, E, R>,
+    options: { readonly mode: Mode; readonly attributes: Attributes }
+  ) => Effect.Effect<Version, Failure | E, R>
+  readonly delete?: (key: Key) => Effect.Effect<void, Failure>
+  readonly listPage?: (prefix: Prefix, options: { readonly recursive: boolean }) => Effect.Effect<Page, Failure>
+  /** Answers the target's version. The kernel has seen that the two keys differ. */
+  readonly move?: (from: Key, to: Key, mode: "create" | "overwrite") => Effect.Effect<Version, Failure>
+  readonly copy?: (from: Key, to: Key, mode: "create" | "overwrite") => Effect.Effect<Version, Failure>
+  readonly classify: (cause: unknown) => Condition
+}

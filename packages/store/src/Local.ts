@@ -1,0 +1,170 @@
+/**
+ * A store in a folder of a local file system.
+ *
+ * - A write goes to a temporary file beside its target and becomes visible by one link(2) (mode `create`: exactly one
+ *   of many processes wins) or rename(2). A crash leaves the old object or the new one, and at most a temporary
+ *   file, whose name starts with `.~`: no listing shows it, and opening the store sweeps it when it is stale.
+ * - Symbolic links are never followed below the root. On Linux that holds against an attacker who swaps folders for
+ *   links while we work; elsewhere there is a moment between look and use.
+ * - Compare-and-set holds among the calls of one opened store (`quality.replaceIfMatch` is `process`).
+ * - A folder is there as long as an object is in it: empty ones are removed after a delete or a move.
+ * - Content type and metadata are not kept, so `metadata` is not offered.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { Capability } from "./Capability.ts"
+import * as Driver from "./Driver.ts"
+import { guardOpening } from "./internal/kernel.ts"
+import { makeKeyedLock } from "./internal/keyedLock.ts"
+import { classifyErrno, nowFs, pullBytes } from "./internal/localFile.ts"
+import { makeRoot, openRoot } from "./internal/localFolder.ts"
+import { listPage, sweep } from "./internal/localList.ts"
+import { makeStamps, obstacleIn, versionOf } from "./internal/localVersion.ts"
+import * as Write from "./internal/localWrite.ts"
+import { resolveRange } from "./internal/resolveRange.ts"
+import * as Key from "./Key.ts"
+import * as Store from "./Store.ts"
+import type { StoreError } from "./StoreError.ts"
+
+const capabilities = [
+  "read",
+  "range",
+  "readIfMatch",
+  "write",
+  "atomicWrite",
+  "createIfAbsent",
+  "replaceIfMatch",
+  "delete",
+  "list",
+  "move",
+  "copy"
+] as const satisfies ReadonlyArray<Capability>
+
+/**
+ * What a local store offers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type LocalCapability = (typeof capabilities)[number]
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /** The folder of the store; made when it is missing. A link here, and above, is followed once. */
+  readonly root: string
+  /** `fsync`: a finished write survives a power cut. Default `none`: it survives the end of the process. */
+  readonly durability?: "none" | "fsync"
+  /** Symbolic links below the root are refused. There is no other policy. */
+  readonly symlinks?: "deny"
+  /** How long an unfinished write must have rested before opening the store removes it. Default one hour. */
+  readonly sweepOlderThan?: Duration.DurationInput
+}
+
+/**
+ * Opens a store.
+ *
+ * @example
+ * ```ts
+ * import { Local } from "@sennit/store"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* Local.make({ root: "/var/lib/app/files", durability: "fsync" })
+ *   yield* store.write("report.txt", "all well", { mode: "overwrite" })
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options
+): Effect.Effect<Store.StoreOf<LocalCapability>, StoreError, Scope.Scope> =>
+  guardOpening(
+    { name: "local", classify: classifyErrno },
+    options.root,
+    Effect.gen(function*() {
+      yield* nowFs(() => makeRoot(options.root))
+      const folders = yield* openRoot(options.root)
+      const now = yield* Clock.currentTimeMillis
+      const rest = Duration.toMillis(Duration.decode(options.sweepOlderThan ?? "1 hour"))
+      yield* sweep(folders, Key.root, now - rest)
+      return Store.fromDriver(
+        makeDriver({
+          folders,
+          lock: makeKeyedLock(),
+          stamp: makeStamps(),
+          durable: options.durability === "fsync",
+          chunkBytes: 256 * 1024
+        })
+      )
+    })
+  )
+
+/**
+ * A local store as the application's store.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options): Layer.Layer<Store.Store, StoreError> =>
+  Layer.scoped(Store.Store, make(options))
+
+/**
+ * A local store as the application's store, configured from the environment; see `StoreConfig.local`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  config: Config.Config.Wrap<Options>
+): Layer.Layer<Store.Store, StoreError | ConfigError> =>
+  Layer.scoped(Store.Store, Effect.flatMap(Config.unwrap(config), make))
+
+const nothingKept = { contentType: Option.none<string>(), metadata: {} }
+
+const makeDriver = (local: Write.Local): Driver.Driver<LocalCapability> => ({
+  name: "local",
+  capabilities: new Set(capabilities),
+  quality: {
+    replaceIfMatch: "process",
+    atomicMove: "overwrite",
+    durability: local.durable ? "fsync" : "none"
+  },
+  stat: (key) =>
+    Effect.scoped(
+      Effect.gen(function*() {
+        const stats = yield* Effect.flatMap(Write.openSpot(local, key, false), Write.lookAt)
+        if (stats === undefined) return yield* Driver.refuse({ _tag: "NotFound" })
+        if (stats.isDirectory()) return { _tag: "Folder" } as const
+        const obstacle = obstacleIn(stats)
+        if (obstacle !== undefined) return yield* Driver.refuse(obstacle)
+        return { _tag: "Object", version: versionOf(stats), attributes: nothingKept } as const
+      })
+    ),
+  get: (key, { ifMatch, range }) =>
+    Effect.flatMap(Write.openObject(local, key), ({ fd, version }) => {
+      if (ifMatch !== undefined && ifMatch !== version.etag) {
+        return Effect.fail(Driver.refuse({ _tag: "PreconditionFailed" }))
+      }
+      const { end, start } = resolveRange(range, version.size)
+      return Effect.succeed({ size: end - start, pull: pullBytes(fd, start, end, local.chunkBytes) })
+    }),
+  put: (key, body, { mode }) => Write.putObject(local, key, body, mode),
+  delete: (key) => Write.deleteObject(local, key),
+  listPage: (prefix, { recursive }) => listPage(local.folders, prefix, recursive),
+  move: (from, to, mode) => Write.moveObject(local, from, to, mode),
+  copy: (from, to, mode) => Write.copyObject(local, from, to, mode),
+  classify: classifyErrno
+})

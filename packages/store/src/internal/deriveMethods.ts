@@ -1,0 +1,91 @@
+// @effect-diagnostics anyUnknownInErrorContext:off the table applies to operations whatever their types
+/** From a table of operations and their bare implementations to what a store offers. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
+import * as Stream from "effect/Stream"
+import type { Capability } from "../Capability.ts"
+import type { Call, Interceptor } from "../Interceptor.ts"
+import { neededBy, spanName } from "../Operations.ts"
+import type { OperationSpec, OperationTable } from "../Operations.ts"
+import { CapabilityNotSupported } from "../StoreError.ts"
+import { attribute, operationCount } from "../Telemetry.ts"
+
+/** @internal */
+export type AnyEffect = Effect.Effect<unknown, unknown, unknown>
+/** @internal */
+export type AnyStream = Stream.Stream<unknown, unknown, unknown>
+
+/** @internal A method without its types: what the table can be applied to. Method syntax makes it bivariant. */
+export interface Methods {
+  readonly [operation: string]: { call(...args: ReadonlyArray<unknown>): AnyEffect | AnyStream }["call"]
+}
+
+/** @internal */
+export interface Parts {
+  readonly table: OperationTable
+  readonly backend: string
+  readonly capabilities: ReadonlySet<Capability>
+  readonly methods: Methods
+  readonly interceptors: ReadonlyArray<Interceptor>
+}
+
+/** @internal Only operations whose needs are met are there; each is gated, intercepted and observed. */
+export const deriveMethods = (parts: Parts): Methods => {
+  const derived: { [operation: string]: Methods[string] } = {}
+  for (const [operation, spec] of Object.entries(parts.table)) {
+    const method = parts.methods[operation]
+    if (method !== undefined && spec.needs.every((capability) => parts.capabilities.has(capability))) {
+      derived[operation] = deriveMethod(parts, operation, spec, method)
+    }
+  }
+  return derived
+}
+
+const deriveMethod = (parts: Parts, operation: string, spec: OperationSpec, method: Methods[string]) => {
+  const observe = observer(parts.backend, operation)
+  const placeOfPath = spec.arguments.findIndex((role) => role === "key" || role === "prefix")
+  return (...args: ReadonlyArray<unknown>): AnyEffect | AnyStream => {
+    const call: Call = {
+      operation,
+      backend: parts.backend,
+      path: String(args[placeOfPath] ?? ""),
+      arguments: args
+    }
+    const capability = neededBy(spec, args).find((needed) => !parts.capabilities.has(needed))
+    if (capability !== undefined) {
+      const refusal = new CapabilityNotSupported({ capability, backend: parts.backend, operation })
+      return spec.kind === "stream" ? observe.stream(call, Stream.fail(refusal)) : observe.effect(call, refusal)
+    }
+    const result = method(...args)
+    return Effect.isEffect(result)
+      ? observe.effect(call, parts.interceptors.reduce((next, i) => i.effect?.(call, next) ?? next, result))
+      : observe.stream(call, parts.interceptors.reduce((next, i) => i.stream?.(call, next) ?? next, result))
+  }
+}
+
+const observer = (backend: string, operation: string) => {
+  const counting = (outcome: string) =>
+    operationCount.pipe(
+      Metric.tagged(attribute.backend, backend),
+      Metric.tagged(attribute.operation, operation),
+      Metric.tagged(attribute.outcome, outcome),
+      (metric) => Metric.update(metric, 1)
+    )
+  const success = counting("success")
+  const failure = counting("failure")
+  const interrupt = counting("interrupt")
+  const count = (exit: Exit.Exit<unknown, unknown>) =>
+    Exit.isSuccess(exit) ? success : Exit.isInterrupted(exit) ? interrupt : failure
+  const name = spanName(operation)
+  const options = (call: Call) => ({
+    attributes: { [attribute.backend]: backend, [attribute.path]: call.path },
+    captureStackTrace: false
+  })
+  return {
+    effect: (call: Call, effect: AnyEffect): AnyEffect =>
+      Effect.withSpan(Effect.onExit(effect, count), name, options(call)),
+    stream: (call: Call, stream: AnyStream): AnyStream =>
+      Stream.withSpan(Stream.ensuringWith(stream, count), name, options(call))
+  }
+}

@@ -1,0 +1,171 @@
+// @effect-diagnostics nodeBuiltinImport:off the local driver is the one user of node:fs
+/** Listings of folders on disk in the order of their keys' UTF-8 bytes, and the sweep of unfinished writes. */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Fs from "node:fs"
+import * as Driver from "../Driver.ts"
+import type { Entry } from "../Entry.ts"
+import * as Key from "../Key.ts"
+import { callFs, isErrno, runFs } from "./localFile.ts"
+import type { Folders } from "./localFolder.ts"
+import { versionOf } from "./localVersion.ts"
+
+const pageSize = 1000
+const statsInFlight = 32
+
+interface Name {
+  readonly key: Key.Key
+  readonly name: string
+  readonly isFolder: boolean
+}
+
+/** A folder whose names from `next` on are still to be listed. */
+interface Frame {
+  readonly prefix: Key.Prefix
+  readonly names: ReadonlyArray<Name>
+  readonly next: number
+}
+
+/** @internal Holds the names of the folders on the way down, and no descriptor between pages. */
+export const listPage = (
+  folders: Folders,
+  prefix: Key.Prefix,
+  recursive: boolean
+): Effect.Effect<Driver.Page, Driver.Failure> =>
+  Effect.flatMap(readNames(folders, prefix), (names) => nextPage(folders, [{ prefix, names, next: 0 }], recursive))
+
+const nextPage = (
+  folders: Folders,
+  stack: ReadonlyArray<Frame>,
+  recursive: boolean
+): Effect.Effect<Driver.Page, Driver.Failure> =>
+  Effect.gen(function*() {
+    const frames = [...stack]
+    const entries: Array<Entry> = []
+    for (let frame = frames.pop(); frame !== undefined; frame = frames.pop()) {
+      const { names, next, prefix } = frame
+      const limit = next + pageSize - entries.length
+      const descent = recursive ? names.findIndex((name, index) => index >= next && name.isFolder) : -1
+      const end = Math.min(descent === -1 ? names.length : descent, limit)
+      entries.push(...(yield* describe(folders, prefix, names.slice(next, end))))
+      if (end === limit) {
+        return { entries, next: nextPage(folders, [...frames, { prefix, names, next: end }], recursive) }
+      }
+      const folder = names[end]
+      if (folder !== undefined) {
+        frames.push({ prefix, names, next: end + 1 })
+        const inside = yield* unlessGone(readNames(folders, folder.key), [])
+        frames.push({ prefix: folder.key, names: inside, next: 0 })
+      }
+    }
+    return { entries, next: undefined }
+  })
+
+/** What another has removed or replaced while we list is not there. */
+const unlessGone = <A>(effect: Effect.Effect<A, Driver.Failure>, instead: A): Effect.Effect<A, Driver.Failure> =>
+  Effect.catchIf(
+    effect,
+    (failure) => isErrno(failure, "ENOENT") || isErrno(failure, "ENOTDIR") || failure.cause instanceof Driver.Refusal,
+    () => Effect.succeed(instead)
+  )
+
+const readFolder = (folders: Folders, prefix: Key.Prefix) =>
+  Effect.scoped(
+    Effect.flatMap(folders.open(Key.segments(prefix), { create: false }), ({ path }) =>
+      callFs<Array<Fs.Dirent>>((callback) => Fs.readdir(path, { withFileTypes: true }, callback)))
+  )
+
+/** Names that are no keys (unfinished writes, links, devices, `\` in a name) cannot be addressed and are left out. */
+const readNames = (folders: Folders, prefix: Key.Prefix): Effect.Effect<ReadonlyArray<Name>, Driver.Failure> =>
+  Effect.map(readFolder(folders, prefix), (dirents) => {
+    const names: Array<Name & { readonly order: string }> = []
+    for (const dirent of dirents) {
+      const isFolder = dirent.isDirectory()
+      if (!(isFolder || dirent.isFile()) || !Key.isKey(dirent.name)) continue
+      const key = Key.join(prefix, dirent.name)
+      // With its slash a folder sorts where the keys below it do: "a-b" before "a/b".
+      const order = isFolder ? `${dirent.name}/` : dirent.name
+      if (Either.isRight(key)) names.push({ key: key.right, name: dirent.name, isFolder, order })
+    }
+    return names.sort((a, b) => Key.compare(a.order, b.order))
+  })
+
+const describe = (
+  folders: Folders,
+  prefix: Key.Prefix,
+  names: ReadonlyArray<Name>
+): Effect.Effect<ReadonlyArray<Entry>, Driver.Failure> =>
+  names.length === 0
+    ? Effect.succeed([])
+    : unlessGone(
+      Effect.scoped(
+        Effect.flatMap(folders.open(Key.segments(prefix), { create: false }), ({ path }) =>
+          callFs<ReadonlyArray<Entry>>((callback) => describeAll(path, names, callback)))
+      ),
+      []
+    )
+
+/** lstat(2) for every file of a page, some at a time. */
+const describeAll = (
+  folder: string,
+  names: ReadonlyArray<Name>,
+  callback: (error: NodeJS.ErrnoException | null, entries: ReadonlyArray<Entry>) => void
+): void => {
+  const entries: Array<Entry | undefined> = []
+  let failed: NodeJS.ErrnoException | null = null
+  let next = 0
+  let running = 0
+  const advance = (): void => {
+    while (running < statsInFlight && next < names.length && failed === null) {
+      const index = next++
+      const name = names[index]
+      if (name === undefined || name.isFolder) {
+        entries[index] = name === undefined ? undefined : { _tag: "Folder", key: name.key }
+        continue
+      }
+      running++
+      Fs.lstat(`${folder}/${name.name}`, { bigint: true }, (error, stats) => {
+        running--
+        if (error === null) {
+          entries[index] = stats.isFile()
+            ? { _tag: "Object", key: name.key, ...versionOf(stats) }
+            : undefined
+        } else if (error.code !== "ENOENT") failed = error
+        advance()
+      })
+    }
+    if (running === 0) {
+      running = -1
+      callback(failed, entries.filter((entry) => entry !== undefined))
+    }
+  }
+  advance()
+}
+
+/** @internal Removes unfinished writes that nobody has touched since `before`; answers how many. */
+export const sweep = (
+  folders: Folders,
+  prefix: Key.Prefix,
+  before: number
+): Effect.Effect<number, Driver.Failure> =>
+  Effect.gen(function*() {
+    let removed = 0
+    for (const dirent of yield* unlessGone(readFolder(folders, prefix), [])) {
+      if (dirent.isDirectory() && Key.isKey(dirent.name)) {
+        const inner = Key.join(prefix, dirent.name)
+        if (Either.isRight(inner)) removed += yield* sweep(folders, inner.right, before)
+      } else if (dirent.isFile() && dirent.name.startsWith(Key.reservedPrefix)) {
+        removed += yield* unlessGone(removeStale(folders, prefix, dirent.name, before), 0)
+      }
+    }
+    return removed
+  })
+
+const removeStale = (folders: Folders, prefix: Key.Prefix, name: string, before: number) =>
+  Effect.gen(function*() {
+    const { path } = yield* folders.open(Key.segments(prefix), { create: false })
+    const stats = yield* callFs<Fs.Stats>((callback) => Fs.lstat(`${path}/${name}`, callback))
+    if (stats.mtimeMs > before) return 0
+    yield* runFs((callback) => Fs.unlink(`${path}/${name}`, callback))
+    return 1
+  }).pipe(Effect.scoped)
