@@ -1,4 +1,11 @@
 /**
  * @since 0.1.0
  */
-export {}
+
+export * as AddressPolicy from "./AddressPolicy.ts"
+export * as ConnectionPool from "./ConnectionPool.ts"
+export * as Http1 from "./Http1.ts"
+export * as HttpConfig from "./HttpConfig.ts"
+export * as HttpError from "./HttpError.ts"
+export * as NetHttpClient from "./NetHttpClient.ts"
+export * as Telemetry from "./Telemetry.ts"

@@ -1,0 +1,181 @@
+/**
+ * Options of the pool and of connections, their defaults, and the environment names that `layerConfig` reads.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import type { AddressPolicy } from "./AddressPolicy.ts"
+import { defaultLimits } from "./Http1.ts"
+import type { Limits } from "./Http1.ts"
+
+/**
+ * How long each phase of a request may take. A phase that takes longer ends the request with an error of its own.
+ *
+ * - `acquire`: waiting for a connection of a full pool (30 seconds), `PoolTimeout`
+ * - `connect`: name lookup, TCP and TLS together (10 seconds), `ConnectTimeout`
+ * - `headers`: from the last byte of the request to the end of the response head (300 seconds), `HeadersTimeout`
+ * - `bodyIdle`: a body that does not move: sent, received or left unread (60 seconds), `WriteError` or `BodyTimeout`
+ * - `total`: all of it, from the call to the last byte of the response (no bound), `TotalTimeout`
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Timeouts {
+  readonly acquire?: Duration.DurationInput | undefined
+  readonly connect?: Duration.DurationInput | undefined
+  readonly headers?: Duration.DurationInput | undefined
+  readonly bodyIdle?: Duration.DurationInput | undefined
+  readonly total?: Duration.DurationInput | undefined
+}
+
+/**
+ * TLS of https origins. The certificate and the host name are verified unless `rejectUnauthorized` is false.
+ *
+ * - `ca`: certificate authorities in PEM, instead of those of Node
+ * - `servername`: the name to ask for and to verify, instead of the host of the URL
+ * - `minVersion`: TLSv1.2 unless given
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TlsOptions {
+  readonly ca?: string | ReadonlyArray<string> | undefined
+  readonly servername?: string | undefined
+  readonly rejectUnauthorized?: boolean | undefined
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined
+}
+
+/**
+ * Options of a connection.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectionOptions {
+  readonly timeouts?: Timeouts | undefined
+  readonly limits?: Partial<Limits> | undefined
+  readonly tls?: TlsOptions | undefined
+  /** Which addresses may be connected to. `AddressPolicy.allowAll` unless given. */
+  readonly addressPolicy?: AddressPolicy | undefined
+}
+
+/**
+ * Options of a pool.
+ *
+ * - `connectionsPerOrigin`: connections to one scheme, host and port (10)
+ * - `connections`: connections in all (256)
+ * - `waiting`: requests that may wait for a connection (1024)
+ * - `idle`: how long an unused connection is kept (15 seconds; less when the server's Keep-Alive hint says so)
+ * - `maxAge`: how long a connection is used at all (5 minutes)
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolOptions extends ConnectionOptions {
+  readonly connectionsPerOrigin?: number | undefined
+  readonly connections?: number | undefined
+  readonly waiting?: number | undefined
+  readonly idle?: Duration.DurationInput | undefined
+  readonly maxAge?: Duration.DurationInput | undefined
+}
+
+/**
+ * `PoolOptions` with every default filled in; durations in milliseconds.
+ *
+ * @internal
+ */
+export interface Settings {
+  readonly connectionsPerOrigin: number
+  readonly connections: number
+  readonly waiting: number
+  readonly idle: number
+  readonly maxAge: number
+  readonly acquire: number
+  readonly connect: number
+  readonly headers: number
+  readonly bodyIdle: number
+  readonly total: number
+  readonly limits: Limits
+  readonly tls: TlsOptions
+  readonly addressPolicy: AddressPolicy | undefined
+}
+
+const millis = (input: Duration.DurationInput | undefined, defaultMillis: number): number =>
+  input === undefined ? defaultMillis : Duration.toMillis(input)
+
+/** @internal */
+export const settingsOf = (options: PoolOptions): Settings => ({
+  connectionsPerOrigin: options.connectionsPerOrigin ?? 10,
+  connections: options.connections ?? 256,
+  waiting: options.waiting ?? 1024,
+  idle: millis(options.idle, 15_000),
+  maxAge: millis(options.maxAge, 300_000),
+  acquire: millis(options.timeouts?.acquire, 30_000),
+  connect: millis(options.timeouts?.connect, 10_000),
+  headers: millis(options.timeouts?.headers, 300_000),
+  bodyIdle: millis(options.timeouts?.bodyIdle, 60_000),
+  total: millis(options.timeouts?.total, Number.POSITIVE_INFINITY),
+  limits: { ...defaultLimits, ...options.limits },
+  tls: options.tls ?? {},
+  addressPolicy: options.addressPolicy
+})
+
+const positive = (name: string): Config.Config<Option.Option<number>> =>
+  Config.integer(name).pipe(
+    Config.validate({ message: "must be at least 1", validation: (n) => n >= 1 }),
+    Config.option
+  )
+
+const duration = (name: string): Config.Config<Option.Option<Duration.Duration>> =>
+  Config.option(Config.duration(name))
+
+/**
+ * The options from the environment: `HTTP_CLIENT_CONNECTIONS_PER_ORIGIN`, `HTTP_CLIENT_CONNECTIONS`,
+ * `HTTP_CLIENT_WAITING`, `HTTP_CLIENT_IDLE`, `HTTP_CLIENT_MAX_AGE`, `HTTP_CLIENT_ACQUIRE_TIMEOUT`,
+ * `HTTP_CLIENT_CONNECT_TIMEOUT`, `HTTP_CLIENT_HEADERS_TIMEOUT`, `HTTP_CLIENT_BODY_IDLE_TIMEOUT`,
+ * `HTTP_CLIENT_TOTAL_TIMEOUT`, `HTTP_CLIENT_BODY_BYTES`. Each is optional; durations read like `10 seconds`.
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const poolOptions: Config.Config<PoolOptions> = Config.nested(
+  Config.all({
+    connectionsPerOrigin: positive("CONNECTIONS_PER_ORIGIN"),
+    connections: positive("CONNECTIONS"),
+    waiting: positive("WAITING"),
+    idle: duration("IDLE"),
+    maxAge: duration("MAX_AGE"),
+    acquire: duration("ACQUIRE_TIMEOUT"),
+    connect: duration("CONNECT_TIMEOUT"),
+    headers: duration("HEADERS_TIMEOUT"),
+    bodyIdle: duration("BODY_IDLE_TIMEOUT"),
+    total: duration("TOTAL_TIMEOUT"),
+    bodyBytes: positive("BODY_BYTES")
+  }),
+  "HTTP_CLIENT"
+).pipe(Config.map((found) => ({
+  connectionsPerOrigin: Option.getOrUndefined(found.connectionsPerOrigin),
+  connections: Option.getOrUndefined(found.connections),
+  waiting: Option.getOrUndefined(found.waiting),
+  idle: Option.getOrUndefined(found.idle),
+  maxAge: Option.getOrUndefined(found.maxAge),
+  timeouts: {
+    acquire: Option.getOrUndefined(found.acquire),
+    connect: Option.getOrUndefined(found.connect),
+    headers: Option.getOrUndefined(found.headers),
+    bodyIdle: Option.getOrUndefined(found.bodyIdle),
+    total: Option.getOrUndefined(found.total)
+  },
+  limits: Option.match(found.bodyBytes, { onNone: () => ({}), onSome: (bodyBytes) => ({ bodyBytes }) })
+})))
+
+/**
+ * What `layerConfig` may fail with.
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export type HttpConfigError = ConfigError

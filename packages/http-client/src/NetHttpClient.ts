@@ -1,0 +1,110 @@
+/**
+ * `@effect/platform`'s `HttpClient` over our own connections: node:net and node:tls, the `Http1` codec and a
+ * `ConnectionPool`. Everything that works with platform's client works with this one: retry, filterStatusOk,
+ * HttpApiClient, the schema helpers.
+ *
+ * @since 0.1.0
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import type { ConfigError } from "effect/ConfigError"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ConnectionPool from "./ConnectionPool.ts"
+import type { PoolOptions } from "./HttpConfig.ts"
+import { prepareRequest, requestErrorOf, urlOf } from "./internal/prepareRequest.ts"
+import { NetResponse } from "./internal/readResponse.ts"
+import { Exchange } from "./internal/runExchange.ts"
+import { isTraced, traceRequest } from "./internal/traceRequest.ts"
+
+type Pool = Context.Tag.Service<ConnectionPool.ConnectionPool>
+
+/** One request, one `Effect.async`: interruption leaves the queue or closes the connection. */
+const exchange = (
+  pool: Pool,
+  request: HttpClientRequest,
+  url: URL
+): Effect.Effect<HttpClientResponse, HttpClientError> => {
+  const prepared = prepareRequest(request, url, pool.unsafeFork)
+  if ("_tag" in prepared) return Effect.fail(requestErrorOf(request, prepared))
+  return Effect.async((resume) => {
+    const made = new Exchange(prepared.origin, prepared.wire, (settled) => {
+      resume(
+        settled.failure === undefined
+          ? Effect.succeed(new NetResponse(request, settled))
+          : Effect.fail(requestErrorOf(request, settled.failure))
+      )
+    })
+    pool.unsafeDispatch(made)
+    return Effect.sync(() => made.cancel())
+  })
+}
+
+/**
+ * A client over a pool. Failures are platform's `RequestError` and `ResponseError`; the precise error is their cause,
+ * and `HttpError.fromClientError` gives it back. The body of a response is read once as a stream, or as often as one
+ * likes as text, JSON or bytes; a response whose body nobody reads holds its connection for `bodyIdle` at most.
+ * A request has a span only when the fiber has one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (pool: Pool): HttpClient.HttpClient =>
+  HttpClient.makeWith<never, never, HttpClientError, never>(
+    Effect.flatMap((request) =>
+      Effect.withFiberRuntime<HttpClientResponse, HttpClientError>((fiber) => {
+        const url = urlOf(request)
+        if ("_tag" in url) return Effect.fail(requestErrorOf(request, url))
+        return isTraced(fiber, request)
+          ? traceRequest(fiber, request, url, (traced) => exchange(pool, traced, url))
+          : exchange(pool, request, url)
+      })
+    ),
+    Effect.succeed
+  )
+
+/**
+ * The client over the pool in the context.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<HttpClient.HttpClient, never, ConnectionPool.ConnectionPool> = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.map(ConnectionPool.ConnectionPool, make)
+)
+
+/**
+ * The client with a pool of its own, which is provided as well: a drop-in for `FetchHttpClient.layer`.
+ *
+ * @example
+ * ```ts
+ * import * as HttpClient from "@effect/platform/HttpClient"
+ * import { NetHttpClient } from "@sennit/http-client"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = HttpClient.get("https://example.com/").pipe(
+ *   Effect.flatMap((response) => response.text),
+ *   Effect.provide(NetHttpClient.layerPooled({ connectionsPerOrigin: 4 }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerPooled = (
+  options?: PoolOptions
+): Layer.Layer<HttpClient.HttpClient | ConnectionPool.ConnectionPool> =>
+  Layer.provideMerge(layer, ConnectionPool.layer(options))
+
+/**
+ * The client with a pool of its own, configured by the environment (`HttpConfig.poolOptions`).
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig: Layer.Layer<HttpClient.HttpClient | ConnectionPool.ConnectionPool, ConfigError> = Layer
+  .provideMerge(layer, ConnectionPool.layerConfig)

@@ -1,0 +1,93 @@
+import { RequestError } from "@effect/platform/HttpClientError"
+import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import * as UrlParams from "@effect/platform/UrlParams"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { encodeRequestHead } from "../Http1.ts"
+import type { RequestHead } from "../Http1.ts"
+import { InvalidRequest } from "../HttpError.ts"
+import type { HttpError } from "../HttpError.ts"
+import type { EncodedBody } from "./encodeBody.ts"
+import { encodeBody, uploadOf } from "./encodeBody.ts"
+import { originOf } from "./openSocket.ts"
+import type { Origin } from "./openSocket.ts"
+import type { WireRequest } from "./runExchange.ts"
+
+const idempotent = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
+
+/** The platform error that carries one of ours, for a failure before the head of the response. @internal */
+export const requestErrorOf = (request: HttpClientRequest, cause: HttpError): RequestError =>
+  new RequestError({
+    request,
+    reason: cause._tag === "InvalidRequest" ? (cause.reason === "Url" ? "InvalidUrl" : "Encode") : "Transport",
+    cause,
+    description: cause.message
+  })
+
+/** The URL of a request, or why there is none. @internal */
+export const urlOf = (request: HttpClientRequest): URL | InvalidRequest => {
+  const made = UrlParams.makeUrl(request.url, request.urlParams, request.hash)
+  if (made._tag === "Left") return new InvalidRequest({ reason: "Url", detail: "the URL cannot be parsed" })
+  const { password, protocol, username } = made.right
+  if (protocol !== "http:" && protocol !== "https:") {
+    return new InvalidRequest({ reason: "Url", detail: "the scheme of the URL is not http or https" })
+  }
+  return username === "" && password === ""
+    ? made.right
+    : new InvalidRequest({ reason: "Url", detail: "the URL has credentials in it; use an Authorization header" })
+}
+
+const origins = new Map<string, Origin>()
+
+/** An origin is parsed once; the memory of origins is bounded. */
+const knownOrigin = (url: URL): Origin | undefined => {
+  const key = `${url.protocol}//${url.host}`
+  const known = origins.get(key)
+  if (known !== undefined) return known
+  const made = originOf(url)
+  if (made === undefined) return undefined
+  if (origins.size >= 1024) origins.clear()
+  origins.set(key, made)
+  return made
+}
+
+/** A request ready for a connection. @internal */
+export interface PreparedRequest {
+  readonly origin: Origin
+  readonly wire: WireRequest
+}
+
+const headersOf = (request: HttpClientRequest, body: EncodedBody): RequestHead["headers"] =>
+  body.contentType === undefined ? request.headers : { ...request.headers, "content-type": body.contentType }
+
+/** Check a request and encode its head. @internal */
+export const prepareRequest = (
+  request: HttpClientRequest,
+  url: URL,
+  fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
+): PreparedRequest | InvalidRequest => {
+  const origin = knownOrigin(url)
+  if (origin === undefined) return new InvalidRequest({ reason: "Url", detail: "the URL has no http origin" })
+  const body = encodeBody(request.body)
+  if ("_tag" in body) return body
+  const head = encodeRequestHead({
+    method: request.method,
+    target: url.pathname + url.search,
+    host: origin.host,
+    headers: headersOf(request, body),
+    framing: body.framing
+  })
+  if (typeof head !== "string") return head
+  return {
+    origin,
+    wire: {
+      method: request.method,
+      head,
+      body: body.bytes,
+      upload: body.stream === undefined ? undefined : uploadOf(body.stream, origin.key, fork),
+      uploadLength: typeof body.framing === "number" ? body.framing : -1,
+      replayable: body.replayable && idempotent.has(request.method),
+      close: request.headers["connection"]?.toLowerCase() === "close"
+    }
+  }
+}
