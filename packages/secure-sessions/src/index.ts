@@ -1,4 +1,14 @@
 /**
  * @since 0.1.0
  */
-export {}
+export * as Aad from "./Aad.ts"
+export * as DataKeys from "./DataKeys.ts"
+export * as Encryption from "./Encryption.ts"
+export * as Envelope from "./Envelope.ts"
+export * as KeyProvider from "./KeyProvider.ts"
+export * as Session from "./Session.ts"
+export * as SessionConfig from "./SessionConfig.ts"
+export * as SessionError from "./SessionError.ts"
+export * as SessionService from "./SessionService.ts"
+export * as Suite from "./Suite.ts"
+export * as Telemetry from "./Telemetry.ts"

@@ -1,0 +1,244 @@
+/**
+ * One data key per app and user, stored wrapped, unwrapped on demand and kept in memory for a bounded time.
+ *
+ * @since 0.1.0
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { KeyScope } from "./Aad.ts"
+import { DataKey, KeyCache } from "./internal/cacheKey.ts"
+import { checkKey, type KeyRow, unwrapRow } from "./internal/checkKey.ts"
+import { migrate } from "./internal/migrateSchema.ts"
+import { runAlone } from "./internal/runSql.ts"
+import { makeFlights } from "./internal/shareFlight.ts"
+import { identify, KeyProvider } from "./KeyProvider.ts"
+import { defaultKeyLimits } from "./SessionConfig.ts"
+import type { ConfigurationError, DecryptionError, KeyProviderError, StorageError } from "./SessionError.ts"
+import { KeyUsageExceeded } from "./SessionError.ts"
+import * as Telemetry from "./Telemetry.ts"
+
+/**
+ * What stands between a caller and a data key.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type KeyAccessError = KeyProviderError | DecryptionError | StorageError
+
+/**
+ * A data key while it may be used.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LiveKey {
+  readonly keyId: Uint8Array
+  /** Hexadecimal key id. */
+  readonly name: string
+  /** HKDF-SHA256 for one purpose; the bytes must not outlive the call that uses them. */
+  readonly derive: (purpose: string, length: number) => Uint8Array
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface DataKeysOptions {
+  /** Data keys kept unwrapped. Default 1,000. */
+  readonly capacity?: number | undefined
+  /** How long each stays unwrapped. Default five minutes. */
+  readonly timeToLive?: Duration.DurationInput | undefined
+  /** Records that one data key may seal. Default 2^31. */
+  readonly sealLimit?: number | undefined
+}
+
+/**
+ * Access to data keys. The function is called synchronously with a key that is live; it must not keep it.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class DataKeys extends Context.Tag("@sennit/secure-sessions/DataKeys")<DataKeys, {
+  /** Uses the key of the scope, making it when there is none, and counts `seals` towards its limit. */
+  readonly use: <A>(
+    scope: KeyScope,
+    seals: number,
+    f: (key: LiveKey) => A
+  ) => Effect.Effect<A, KeyAccessError | KeyUsageExceeded>
+  /** Uses the key of the scope if there is one. Never makes a key. */
+  readonly find: <A>(scope: KeyScope, f: (key: LiveKey) => A) => Effect.Effect<Option.Option<A>, KeyAccessError>
+}>() {}
+
+/** Seals reserved in the database at a time, so that counting costs one write in a thousand. */
+const reservation = 1024
+
+/** The user `""` of the app `""` owns the key that tells at start whether the provider opens this database. */
+const canary: KeyScope = { app: "", user: "" }
+
+const nameOf = (scope: KeyScope) => `${scope.app.length}:${scope.app}${scope.user}`
+
+const isInTransaction = Effect.map(Effect.serviceOption(SqlClient.TransactionConnection), Option.isSome)
+
+const makeRows = (sql: SqlClient.SqlClient, provider: typeof KeyProvider.Service, sealLimit: number) => {
+  const load = Effect.fn("DataKeys.load")(function*(scope: KeyScope) {
+    const [row] = yield* runAlone(
+      "DataKeys.load",
+      sql<KeyRow>`SELECT app, user_id, kid, kek_id, wrapped, commitment FROM session_keys
+        WHERE app = ${scope.app} AND user_id = ${scope.user}`
+    )
+    if (row === undefined) return Option.none<DataKey>()
+    yield* Metric.increment(Telemetry.keyLoads)
+    const { bytes, keyId } = yield* unwrapRow(provider, row)
+    return Option.some(new DataKey(keyId, bytes))
+  })
+
+  /** Somebody else may make the key of the same scope at the same time: the first row stays and all use it. */
+  const create = Effect.fn("DataKeys.create")(function*(scope: KeyScope) {
+    const { plaintext, wrapped } = yield* provider.generateDataKey(scope)
+    yield* Metric.increment(Telemetry.keyLoads)
+    const bytes = Redacted.value(plaintext)
+    const { commitment, keyId } = identify(bytes)
+    const now = yield* Clock.currentTimeMillis
+    const rows = yield* runAlone(
+      "DataKeys.create",
+      sql`INSERT INTO session_keys (kid, app, user_id, kek_id, wrapped, commitment, seals, create_time)
+        VALUES (${keyId}, ${scope.app}, ${scope.user}, ${wrapped.kekId}, ${wrapped.bytes}, ${commitment}, 0, ${now})
+        ON CONFLICT (app, user_id) DO NOTHING RETURNING seals`
+    )
+    if (rows.length === 1) return Option.some(new DataKey(keyId, bytes))
+    bytes.fill(0)
+    return yield* load(scope)
+  })
+
+  const loadOrCreate = (scope: KeyScope) =>
+    Effect.flatMap(load(scope), (key) => Option.isSome(key) ? Effect.succeed(key) : create(scope))
+
+  const count = (key: DataKey, seals: number) =>
+    Effect.map(
+      runAlone(
+        "DataKeys.reserve",
+        sql`UPDATE session_keys SET seals = seals + ${seals}
+          WHERE kid = ${key.keyId} AND seals + ${seals} <= ${sealLimit} RETURNING seals`
+      ),
+      (rows) => rows.length === 1
+    )
+
+  /** Inside a transaction that may roll back, no more is reserved than is used at once. */
+  const reserve = Effect.fn("DataKeys.reserve")(function*(key: DataKey, seals: number) {
+    const amounts = seals < reservation && !(yield* isInTransaction) ? [reservation, seals] : [seals]
+    for (const amount of amounts) {
+      if (yield* count(key, amount)) {
+        key.reserved += amount
+        return
+      }
+    }
+    return yield* new KeyUsageExceeded({ keyId: key.name, limit: sealLimit })
+  })
+
+  return { load, create, loadOrCreate, reserve }
+}
+
+/**
+ * Prepares the tables, refuses a provider that does not open what is stored, and serves data keys. When the scope
+ * closes, all keys in memory are overwritten.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptions) {
+  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+  const provider = yield* KeyProvider
+  const rows = makeRows(sql, provider, options?.sealLimit ?? defaultKeyLimits.sealLimit)
+  const hasKey = yield* checkKey(sql, provider)
+  yield* migrate(sql)
+  if (!hasKey) Option.map(yield* rows.create(canary), (key) => key.wipe())
+
+  const cache = new KeyCache(
+    options?.capacity ?? defaultKeyLimits.capacity,
+    Duration.toMillis(options?.timeToLive ?? defaultKeyLimits.timeToLiveMillis)
+  )
+  yield* Effect.addFinalizer(() => Effect.sync(() => cache.clear()))
+  const share = makeFlights<Option.Option<DataKey>, KeyAccessError>(yield* Effect.scope)
+
+  const keep = (name: string, load: Effect.Effect<Option.Option<DataKey>, KeyAccessError>) =>
+    Effect.zipWith(
+      load,
+      Clock.currentTimeMillis,
+      (loaded, now) => Option.map(loaded, (key) => cache.put(name, key, now))
+    )
+
+  type Load = (scope: KeyScope) => Effect.Effect<Option.Option<DataKey>, KeyAccessError>
+
+  /**
+   * A key that was read inside somebody's transaction is not kept: its row may be rolled back, and waiting there for
+   * work that needs the connection would never end.
+   */
+  const acquire = (purpose: string, load: Load, scope: KeyScope) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const name = nameOf(scope)
+      const kept = cache.get(name, now)
+      if (kept !== undefined) return Effect.succeedSome(kept)
+      return Effect.flatMap(
+        isInTransaction,
+        (inside) => inside ? load(scope) : share(purpose + name, keep(name, load(scope)))
+      )
+    })
+
+  /** Between two steps of a fiber a key may be evicted; the check and the use are one step. */
+  const spend = <A>(
+    key: DataKey,
+    seals: number,
+    f: (key: LiveKey) => A
+  ): Effect.Effect<Option.Option<A>, KeyAccessError | KeyUsageExceeded> =>
+    Effect.suspend(() => {
+      if (!key.live) return Effect.succeedNone
+      if (key.reserved < seals) return Effect.zipRight(rows.reserve(key, seals), spend(key, seals, f))
+      key.reserved -= seals
+      const result = Option.some(f(key))
+      if (!key.kept) key.wipe()
+      return Effect.succeed(result)
+    })
+
+  const use = <A>(
+    scope: KeyScope,
+    seals: number,
+    f: (key: LiveKey) => A
+  ): Effect.Effect<A, KeyAccessError | KeyUsageExceeded> =>
+    acquire("use", rows.loadOrCreate, scope).pipe(
+      Effect.flatMap(Option.match({ onNone: () => Effect.succeedNone, onSome: (key) => spend(key, seals, f) })),
+      Effect.flatMap(Option.match({ onNone: () => use(scope, seals, f), onSome: Effect.succeed }))
+    )
+
+  const find = <A>(scope: KeyScope, f: (key: LiveKey) => A): Effect.Effect<Option.Option<A>, KeyAccessError> =>
+    Effect.flatMap(acquire("find", rows.load, scope), (found) => {
+      if (Option.isNone(found)) return Effect.succeedNone
+      const key = found.value
+      if (!key.live) return find(scope, f)
+      const result = Option.some(f(key))
+      if (!key.kept) key.wipe()
+      return Effect.succeed(result)
+    })
+
+  return DataKeys.of({ use, find })
+})
+
+/**
+ * Needs the database and the key provider; fails when they do not fit together.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options?: DataKeysOptions
+): Layer.Layer<
+  DataKeys,
+  ConfigurationError | KeyProviderError | DecryptionError | StorageError,
+  SqlClient.SqlClient | KeyProvider
+> => Layer.scoped(DataKeys, make(options))

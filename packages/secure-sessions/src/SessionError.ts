@@ -1,0 +1,278 @@
+/**
+ * Every error of the package. None carries a key, plaintext, ciphertext or an SQL parameter.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { SessionRef } from "./Session.ts"
+
+const Reference = Schema.typeSchema(SessionRef)
+
+/** Where a sealed record lies; these parts are in clear in the database as well. */
+const Location = Schema.Struct({
+  app: Schema.String,
+  user: Schema.String,
+  session: Schema.String,
+  table: Schema.String,
+  column: Schema.String,
+  id: Schema.String,
+  sequence: Schema.Number
+})
+
+/**
+ * The service cannot be built as configured; nothing was changed.
+ *
+ * - `WrongKey`: the key or passphrase does not open the data that is already there.
+ * - `InvalidKey`, `DuplicateKey`, `NoPrimaryKey`, `MissingKey`: the given keys cannot form a key ring.
+ * - `DuplicateSuite`: two suites claim one id, or the built-in one is given twice.
+ * - `InvalidSuite`: a suite whose id or lengths do not fit the envelope.
+ * - `NewerSchema`: the tables were made by a newer version of this package.
+ * - `UnsupportedDatabase`: the SQL client speaks a dialect that is not supported yet.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
+  reason: Schema.Literal(
+    "WrongKey",
+    "InvalidKey",
+    "DuplicateKey",
+    "NoPrimaryKey",
+    "MissingKey",
+    "DuplicateSuite",
+    "InvalidSuite",
+    "NewerSchema",
+    "UnsupportedDatabase"
+  ),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `${this.reason}: ${this.detail}`
+  }
+}
+
+/**
+ * The key provider could not make or unwrap a data key.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class KeyProviderError extends Schema.TaggedError<KeyProviderError>()("KeyProviderError", {
+  provider: Schema.String,
+  operation: Schema.Literal("generateDataKey", "unwrap", "primary"),
+  /**
+   * `KeyNotFound`: the provider has no key of that id. `AuthenticationFailed`: the wrapped key does not authenticate,
+   * so the key is another one, or the row or its owner was altered. `Malformed`: not a wrapped key of this provider.
+   * `Unavailable`: the provider could not be asked.
+   */
+  reason: Schema.Literal("KeyNotFound", "AuthenticationFailed", "Malformed", "Unavailable"),
+  retryable: Schema.Boolean,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    const advice = this.retryable ? "try again" : "give the provider the key that wrapped this data"
+    return `Key provider "${this.provider}" failed to ${this.operation}: ${this.reason}. Stored data is unchanged; ${advice}.`
+  }
+}
+
+/**
+ * A record could not be opened. It was left as it is.
+ *
+ * - `KeyNotFound`: its owner has no key with the id that the envelope names.
+ * - `AuthenticationFailed`: altered, cut, or moved from another place (user, session, table, row, position).
+ * - `CommitmentMismatch`: the unwrapped key is not the one that was promised when it was made.
+ * - `MalformedEnvelope`: it starts like an envelope and is not one.
+ * - `UnsupportedVersion`, `UnsupportedSuite`: written by something newer, or by a suite that was not registered.
+ * - `PlaintextRefused`: it is not an envelope at all; plaintext is never accepted in an encrypted place.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DecryptionError extends Schema.TaggedError<DecryptionError>()("DecryptionError", {
+  reason: Schema.Literal(
+    "KeyNotFound",
+    "AuthenticationFailed",
+    "CommitmentMismatch",
+    "MalformedEnvelope",
+    "UnsupportedVersion",
+    "UnsupportedSuite",
+    "PlaintextRefused"
+  ),
+  location: Location,
+  envelopeVersion: Schema.optional(Schema.Number),
+  suite: Schema.optional(Schema.Number),
+  keyId: Schema.optional(Schema.String)
+}) {
+  override get message(): string {
+    const { column, id, sequence, table } = this.location
+    return `${this.reason}: could not open ${table}.${column} (id ${JSON.stringify(id)}, sequence ${sequence}). ` +
+      "Nothing was returned and the record was left as it is; check the key, or restore the record from a backup."
+  }
+}
+
+/**
+ * A record could not be sealed; nothing was written. `SuiteFailed`: the cipher suite threw. `TooLarge`: the plaintext
+ * is longer than 64 MiB.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class EncryptionError extends Schema.TaggedError<EncryptionError>()("EncryptionError", {
+  reason: Schema.Literal("SuiteFailed", "TooLarge"),
+  suite: Schema.Number
+}) {
+  override get message(): string {
+    return this.reason === "TooLarge"
+      ? "TooLarge: a record may hold 64 MiB; nothing was written. Store large content elsewhere and keep a reference."
+      : `SuiteFailed: cipher suite ${this.suite} failed to seal; nothing was written.`
+  }
+}
+
+/**
+ * A value cannot be carried exactly, so it was refused instead of changed.
+ *
+ * - `NotJson`: JSON would change it (NaN, Infinity, -0, BigInt, undefined, function, symbol, class instance, unpaired
+ *   surrogate, sparse array).
+ * - `TooDeep`: nested deeper than 512 levels, or a cycle.
+ * - `ReservedKey`: a state key of the reserved scope `secret:`.
+ * - `SchemaMismatch`: the value does not fit the given Schema.
+ * - `Malformed`: decrypted bytes that are not the JSON expected there.
+ * - `InvalidInput`: arguments of the Promise facade that no id or option allows.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SerializationError extends Schema.TaggedError<SerializationError>()("SerializationError", {
+  reason: Schema.Literal("NotJson", "TooDeep", "ReservedKey", "SchemaMismatch", "Malformed", "InvalidInput"),
+  /** Positions on the way to the value: index in an array, ordinal of a key in an object. Never names or values. */
+  path: Schema.Array(Schema.Number)
+}) {
+  override get message(): string {
+    const advice = {
+      NotJson: "use values that JSON carries exactly",
+      TooDeep: "use at most 512 levels and no cycle",
+      ReservedKey: "state keys that start with \"secret:\" are reserved and not stored yet",
+      SchemaMismatch: "the value does not fit the schema",
+      Malformed: "the opened bytes are not what this reader expects",
+      InvalidInput: "ids are 1 to 256 units of well-formed text and counts are not negative"
+    }[this.reason]
+    return `${this.reason} at position [${this.path.join(", ")}]: ${advice}. Nothing was written.`
+  }
+}
+
+/**
+ * A data key reached its limit of seals; the bound keeps random nonces safe.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class KeyUsageExceeded extends Schema.TaggedError<KeyUsageExceeded>()("KeyUsageExceeded", {
+  keyId: Schema.String,
+  limit: Schema.Number
+}) {
+  override get message(): string {
+    return `Data key ${this.keyId} has sealed its limit of ${this.limit} records. Nothing was written; all records still open.`
+  }
+}
+
+/**
+ * The session changed since this handle was read; nothing was written. Read it again, or append with
+ * `onStale: "retry"`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StaleSession extends Schema.TaggedError<StaleSession>()("StaleSession", {
+  ref: Reference,
+  expected: Schema.Number,
+  actual: Schema.Number
+}) {
+  override get message(): string {
+    return `The session is at revision ${this.actual}, this handle knows ${this.expected}. Nothing was written; ` +
+      "read the session again or append with onStale: \"retry\"."
+  }
+}
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export class SessionNotFound extends Schema.TaggedError<SessionNotFound>()("SessionNotFound", { ref: Reference }) {
+  override get message(): string {
+    return `There is no session ${JSON.stringify(this.ref.id)} (any more). Nothing was written; create it first.`
+  }
+}
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export class SessionAlreadyExists extends Schema.TaggedError<SessionAlreadyExists>()("SessionAlreadyExists", {
+  ref: Reference
+}) {
+  override get message(): string {
+    return `Session ${JSON.stringify(this.ref.id)} exists already and was not changed; use get or getOrCreate.`
+  }
+}
+
+/**
+ * The session already holds an event with this id, so an append that is repeated is not stored twice.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class EventAlreadyExists extends Schema.TaggedError<EventAlreadyExists>()("EventAlreadyExists", {
+  ref: Reference,
+  eventId: Schema.String
+}) {
+  override get message(): string {
+    return `The session already holds event ${JSON.stringify(this.eventId)}; nothing was written.`
+  }
+}
+
+/**
+ * The database failed. The transaction was rolled back, so nothing of it was written.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
+  operation: Schema.String,
+  reason: Schema.Literal("Busy", "Full", "ReadOnly", "Corrupt", "CannotOpen", "Failed"),
+  /** The driver's own code, such as SQLITE_FULL. */
+  code: Schema.optional(Schema.String),
+  retryable: Schema.Boolean
+}) {
+  override get message(): string {
+    const advice = {
+      Busy: "another process holds the database; try again",
+      Full: "the disk is full; free space and try again",
+      ReadOnly: "the database cannot be written; check the permissions of the file and its folder",
+      Corrupt: "the file is not a sound database; restore a backup",
+      CannotOpen: "the database cannot be opened; check that the folder exists and is accessible",
+      Failed: "the database refused the statement"
+    }[this.reason]
+    return `${this.reason} (${
+      this.code ?? "no code"
+    }) in ${this.operation}: ${advice}. Nothing of this operation was written.`
+  }
+}
+
+/**
+ * Any error of the package, for a handler of all.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type SessionError =
+  | ConfigurationError
+  | KeyProviderError
+  | DecryptionError
+  | EncryptionError
+  | SerializationError
+  | KeyUsageExceeded
+  | StaleSession
+  | SessionNotFound
+  | SessionAlreadyExists
+  | EventAlreadyExists
+  | StorageError

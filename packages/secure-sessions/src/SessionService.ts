@@ -1,0 +1,274 @@
+/**
+ * Agent sessions, encrypted at rest: state, metadata and history under one data key per user.
+ *
+ * @since 0.1.0
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Chunk from "effect/Chunk"
+import type { ConfigError } from "effect/ConfigError"
+import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Encryption from "./Encryption.ts"
+import { makeAppend } from "./internal/appendEvent.ts"
+import { makeCreate } from "./internal/createSession.ts"
+import * as OpenSqlite from "./internal/openSqlite.ts"
+import { makeRead } from "./internal/readSession.ts"
+import { run, transact } from "./internal/runSql.ts"
+import { makeSessionRows } from "./internal/sessionRows.ts"
+import * as KeyProvider from "./KeyProvider.ts"
+import type {
+  AppName,
+  EventInput,
+  Json,
+  Session,
+  SessionEvent,
+  SessionId,
+  SessionRef,
+  SessionSummary,
+  State,
+  UserId
+} from "./Session.ts"
+import * as SessionConfig from "./SessionConfig.ts"
+import type {
+  ConfigurationError,
+  DecryptionError,
+  EventAlreadyExists,
+  KeyProviderError,
+  SerializationError,
+  SessionAlreadyExists,
+  SessionNotFound,
+  StaleSession,
+  StorageError
+} from "./SessionError.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface CreateSession {
+  readonly app: AppName
+  readonly user: UserId
+  /** Default: a random UUID. */
+  readonly id?: SessionId | undefined
+  /** Initial state; `app:` and `user:` keys are written to the shared state. */
+  readonly state?: State | undefined
+  /** Anything about the session as a whole; encrypted, and fixed from then on. Default `null`. */
+  readonly metadata?: Json | undefined
+}
+
+/**
+ * Which events of the history a handle holds; all of them without options.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GetOptions {
+  /** The last so many events. */
+  readonly recent?: number | undefined
+  /** Events of this time or later. */
+  readonly after?: DateTime.Utc | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface AppendOptions {
+  /** State keys to set, in the same transaction as the event. */
+  readonly stateDelta?: State | undefined
+  /**
+   * What to do when somebody else appended first: `reject` (the default) fails with `StaleSession`; `retry` reads what
+   * is new and appends after it.
+   */
+  readonly onStale?: "reject" | "retry" | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ListSessions {
+  readonly app: AppName
+  /** Default: the sessions of all users of the app. */
+  readonly user?: UserId | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface EventsOptions {
+  /** First sequence number to read. Default 1. */
+  readonly fromSequence?: number | undefined
+  /** Events read and opened at a time. Default 100. */
+  readonly chunk?: number | undefined
+}
+
+/**
+ * What can go wrong when a session is read.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ReadError = Encryption.OpenError | SerializationError
+
+/**
+ * What can go wrong when a session is written, besides the state of the session itself.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type WriteError = Encryption.SealError | SerializationError
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class SessionService extends Context.Tag("@sennit/secure-sessions/SessionService")<SessionService, {
+  /** Makes a new session. */
+  readonly create: (session: CreateSession) => Effect.Effect<Session, SessionAlreadyExists | WriteError>
+  /** The session with its state and the wished part of its history. */
+  readonly get: (ref: SessionRef, options?: GetOptions) => Effect.Effect<Option.Option<Session>, ReadError>
+  /** The session of this id, made if there is none; of many callers at once one makes it and all get it. */
+  readonly getOrCreate: (session: CreateSession) => Effect.Effect<Session, WriteError>
+  /** Sessions of an app or of one of its users, the newest first; reads pages on demand and decrypts nothing. */
+  readonly list: (query: ListSessions) => Stream.Stream<SessionSummary, StorageError>
+  /** Adds an event and a state delta, both or neither, and answers the handle to go on with. */
+  readonly append: (
+    session: Session,
+    event: EventInput,
+    options?: AppendOptions
+  ) => Effect.Effect<Session, StaleSession | SessionNotFound | EventAlreadyExists | WriteError>
+  /** The history by sequence, read in chunks; empty when there is no such session. */
+  readonly events: (ref: SessionRef, options?: EventsOptions) => Stream.Stream<SessionEvent, ReadError>
+  /** Removes the session, its history and its own state; shared state stays. Nothing happens if there is none. */
+  readonly delete: (ref: SessionRef) => Effect.Effect<void, StorageError>
+}>() {}
+
+/** Sessions of one page of the listing. */
+const pageSize = 100
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<typeof SessionService.Service, never, SqlClient.SqlClient | Encryption.Encryption> =
+  Effect.gen(function*() {
+    const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+    const cipher = yield* Encryption.Encryption
+    const rows = makeSessionRows(sql)
+    const reader = makeRead(sql, rows, cipher)
+    const { create, getOrCreate } = makeCreate(sql, rows, cipher, reader)
+    const append = makeAppend(sql, rows, cipher, reader)
+
+    const get = Effect.fn("Session.get")((ref: SessionRef, options?: GetOptions) =>
+      reader.readSession(ref, { last: options?.recent, after: options?.after?.epochMillis })
+    )
+
+    const list = (query: ListSessions) =>
+      Stream.paginateChunkEffect(
+        undefined,
+        (cursor: SessionSummary | undefined) => reader.listPage(query, cursor, pageSize)
+      )
+        .pipe(Stream.withSpan("Session.list"))
+
+    const events = (ref: SessionRef, options?: EventsOptions) => {
+      const size = Math.max(1, options?.chunk ?? 100)
+      return Stream.paginateChunkEffect(
+        options?.fromSequence ?? 1,
+        (fromSequence) =>
+          Effect.map(reader.readEvents(ref, { fromSequence, first: size }), (page) => {
+            const last = page.length === size ? page.at(-1) : undefined
+            return [Chunk.unsafeFromArray(page), Option.map(Option.fromNullable(last), (event) => event.sequence + 1)]
+          })
+      ).pipe(Stream.withSpan("Session.events"))
+    }
+
+    const remove = Effect.fn("Session.delete")((ref: SessionRef) =>
+      transact(
+        sql,
+        "Session.delete",
+        Effect.forEach(rows.deleteSession(ref), (statement) => run("Session.delete", statement), { discard: true })
+      )
+    )
+
+    return SessionService.of({ create, get, getOrCreate, list, append, events, delete: remove })
+  })
+
+/**
+ * What a layer of this module fails with when it is built.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type BuildError = ConfigurationError | KeyProviderError | DecryptionError | StorageError
+
+/**
+ * Sessions and encryption in the given database. The tables are made and migrated; a key that does not open what is
+ * stored is refused with `ConfigurationError` (`WrongKey`) before anything is written.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<
+  SessionService | Encryption.Encryption,
+  BuildError,
+  SqlClient.SqlClient | KeyProvider.KeyProvider
+> = Layer.provideMerge(Layer.effect(SessionService, make), Encryption.layer())
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface SqliteOptions {
+  readonly filename: string
+  /** Default `FULL`. */
+  readonly synchronous?: SessionConfig.Synchronous | undefined
+}
+
+/**
+ * Sessions in one SQLite file, in WAL mode; what is deleted is overwritten in the file. Several processes may use the
+ * file at once. With a wrong key the file and its journal stay byte for byte as they are.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSqlite = (
+  options: SqliteOptions
+): Layer.Layer<
+  SessionService | Encryption.Encryption | SqlClient.SqlClient,
+  BuildError,
+  KeyProvider.KeyProvider
+> => Layer.provideMerge(layer, OpenSqlite.layer(options.filename, options.synchronous ?? "FULL"))
+
+/**
+ * Sessions that live in memory, under a key that is forgotten with them.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<
+  SessionService | Encryption.Encryption | SqlClient.SqlClient,
+  BuildError
+> = Layer.unwrapEffect(
+  Effect.map(
+    KeyProvider.generateKey,
+    (key) => Layer.provide(layerSqlite({ filename: ":memory:" }), KeyProvider.layerKeyring([{ id: "memory", key }]))
+  )
+)
+
+/**
+ * Sessions as the environment says: file `SENNIT_SESSIONS_FILE`, durability `SENNIT_SESSIONS_SYNCHRONOUS`, and
+ * `SENNIT_KEY` or `SENNIT_PASSPHRASE`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig: Layer.Layer<
+  SessionService | Encryption.Encryption | SqlClient.SqlClient,
+  BuildError | ConfigError
+> = Layer.unwrapEffect(Effect.map(SessionConfig.sqlite, layerSqlite)).pipe(Layer.provide(KeyProvider.layerConfig))

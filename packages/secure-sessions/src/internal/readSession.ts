@@ -1,0 +1,99 @@
+/**
+ * Reading: rows in one snapshot, opened after it.
+ *
+ * @internal
+ */
+import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Chunk from "effect/Chunk"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { Encryption } from "../Encryption.ts"
+import type { Session, SessionSummary } from "../Session.ts"
+import { SessionRef } from "../Session.ts"
+import { StorageError } from "../SessionError.ts"
+import type { ListSessions } from "../SessionService.ts"
+import { run, runAlone, transact } from "./runSql.ts"
+import { openEvents, openMetadata, openState } from "./sealSession.ts"
+import type { EventRow, EventWindow, HeadRow, SessionRows, StateRow } from "./sessionRows.ts"
+
+const decodeRef = Schema.decodeUnknown(SessionRef)
+
+const corrupt = () => new StorageError({ operation: "read", reason: "Corrupt", retryable: false })
+
+/** Ids and times of a row; a row that this package cannot have written is a corrupt database. @internal */
+export const toSummary = (row: HeadRow): Effect.Effect<SessionSummary, StorageError> => {
+  return Effect.all({
+    ref: decodeRef({ app: row.app, user: row.user_id, id: row.session_id }),
+    createTime: DateTime.make(row.create_time),
+    updateTime: DateTime.make(row.update_time)
+  }).pipe(
+    Effect.mapBoth({
+      onFailure: corrupt,
+      onSuccess: (parts) => ({ ...parts, revision: row.revision, eventCount: row.event_count })
+    })
+  )
+}
+
+/** The rows of one session, still sealed. @internal */
+export interface SessionRowSet {
+  readonly head: HeadRow & { readonly metadata: unknown }
+  readonly state: ReadonlyArray<StateRow>
+  readonly events: ReadonlyArray<EventRow>
+}
+
+/** @internal */
+export type SessionReader = ReturnType<typeof makeRead>
+
+/** @internal */
+export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: typeof Encryption.Service) => {
+  /** To be run in a transaction, so that state and revision belong together. */
+  const selectSession = Effect.fnUntraced(function*(ref: SessionRef, window: EventWindow) {
+    const [head] = yield* run("Session.read", rows.selectSession(ref))
+    if (head === undefined) return Option.none<SessionRowSet>()
+    const state = yield* run("Session.read", rows.selectState(ref))
+    const events = yield* run("Session.read", rows.selectEvents(ref, window))
+    return Option.some<SessionRowSet>({ head, state, events: window.last === undefined ? events : events.toReversed() })
+  })
+
+  const openSession = Effect.fnUntraced(function*(ref: SessionRef, { events, head, state }: SessionRowSet) {
+    const session: Session = {
+      ...(yield* toSummary(head)),
+      metadata: yield* openMetadata(cipher, ref, head.create_time, head.metadata),
+      state: yield* openState(cipher, ref, state),
+      events: yield* openEvents(cipher, ref, events)
+    }
+    return session
+  })
+
+  const readSession = (ref: SessionRef, window: EventWindow) =>
+    Effect.flatMap(
+      transact(sql, "Session.read", selectSession(ref, window)),
+      Option.match({
+        onNone: () => Effect.succeedNone,
+        onSome: (stored) => Effect.asSome(openSession(ref, stored))
+      })
+    )
+
+  const readEvents = (ref: SessionRef, window: EventWindow) =>
+    Effect.flatMap(
+      runAlone("Session.events", rows.selectEvents(ref, window)),
+      (selected) => openEvents(cipher, ref, selected)
+    )
+
+  /** One page and where the next begins. */
+  const listPage = Effect.fnUntraced(function*(query: ListSessions, after: SessionSummary | undefined, size: number) {
+    const cursor = after === undefined ? undefined : {
+      create_time: after.createTime.epochMillis,
+      user_id: after.ref.user,
+      session_id: after.ref.id
+    }
+    const selected = yield* runAlone("Session.list", rows.selectPage(query, cursor, size))
+    const page = yield* Effect.forEach(selected, toSummary)
+    const last = page.length === size ? page.at(-1) : undefined
+    return [Chunk.unsafeFromArray(page), Option.fromNullable(last)] as const
+  })
+
+  return { selectSession, openSession, readSession, readEvents, listPage }
+}

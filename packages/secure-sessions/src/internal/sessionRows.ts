@@ -1,0 +1,144 @@
+/**
+ * The SQL of sessions. Statements only: what is ciphertext here was sealed before and is opened after.
+ *
+ * @internal
+ */
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SessionRef } from "../Session.ts"
+
+/** A row of `sessions` without its ciphertext. @internal */
+export interface HeadRow {
+  readonly app: string
+  readonly user_id: string
+  readonly session_id: string
+  readonly revision: number
+  readonly event_count: number
+  readonly create_time: number
+  readonly update_time: number
+}
+
+/** @internal */
+export interface StateRow {
+  readonly user_id: string
+  readonly session_id: string
+  readonly key_index: Uint8Array
+  readonly stamp: number
+  readonly value: unknown
+}
+
+/** @internal */
+export interface EventRow {
+  readonly sequence: number
+  readonly event_id: string
+  readonly time: number
+  readonly body: unknown
+}
+
+/** Which events to read; all conditions hold together. @internal */
+export interface EventWindow {
+  readonly fromSequence?: number | undefined
+  /** Epoch milliseconds. */
+  readonly after?: number | undefined
+  /** The last so many. */
+  readonly last?: number | undefined
+  /** The first so many. */
+  readonly first?: number | undefined
+}
+
+/** Where a page of the listing begins. @internal */
+export interface ListCursor {
+  readonly create_time: number
+  readonly user_id: string
+  readonly session_id: string
+}
+
+/** A sealed state row, ready to be stored. Empty user and session: shared by those below. @internal */
+export interface SealedState {
+  readonly owner: { readonly app: string; readonly user: string; readonly session: string }
+  readonly keyIndex: Uint8Array
+  readonly stamp: number
+  readonly value: Uint8Array
+}
+
+/** @internal */
+export type SessionRows = ReturnType<typeof makeSessionRows>
+
+/** @internal */
+export const makeSessionRows = (sql: SqlClient.SqlClient) => {
+  const isSession = ({ app, id, user }: SessionRef) => sql`app = ${app} AND user_id = ${user} AND session_id = ${id}`
+
+  return {
+    insertSession: ({ app, id, user }: SessionRef, now: number, metadata: Uint8Array) =>
+      sql`INSERT INTO sessions
+        (app, user_id, session_id, revision, event_count, create_time, update_time, metadata)
+        VALUES (${app}, ${user}, ${id}, 0, 0, ${now}, ${now}, ${metadata})
+        ON CONFLICT (app, user_id, session_id) DO NOTHING RETURNING revision`,
+
+    /** The write lock and the check of the revision in one statement. The creation time tells a namesake apart. */
+    advance: (ref: SessionRef, revision: number, createTime: number, now: number) =>
+      sql<HeadRow>`UPDATE sessions SET revision = revision + 1, event_count = event_count + 1,
+          update_time = MAX(update_time, ${now})
+        WHERE ${isSession(ref)} AND revision = ${revision} AND create_time = ${createTime}
+        RETURNING app, user_id, session_id, revision, event_count, create_time, update_time`,
+
+    selectRevision: (ref: SessionRef) =>
+      sql<{ readonly revision: number }>`SELECT revision FROM sessions WHERE ${isSession(ref)}`,
+
+    selectSession: (ref: SessionRef) =>
+      sql<HeadRow & { readonly metadata: unknown }>`SELECT app, user_id, session_id, revision, event_count,
+          create_time, update_time, metadata FROM sessions WHERE ${isSession(ref)}`,
+
+    upsertState: ({ keyIndex, owner, stamp, value }: SealedState) =>
+      sql`INSERT INTO session_state (app, user_id, session_id, key_index, stamp, value)
+        VALUES (${owner.app}, ${owner.user}, ${owner.session}, ${keyIndex}, ${stamp}, ${value})
+        ON CONFLICT (app, user_id, session_id, key_index) DO UPDATE SET stamp = excluded.stamp, value = excluded.value`,
+
+    /** State of the app, of the user and of the session, in this order. */
+    selectState: ({ app, id, user }: SessionRef) =>
+      sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_state
+        WHERE app = ${app} AND (user_id = '' AND session_id = '' OR user_id = ${user} AND session_id IN ('', ${id}))
+        ORDER BY user_id, session_id, key_index`,
+
+    insertEvent: ({ app, id, user }: SessionRef, event: EventRow & { readonly body: Uint8Array }) =>
+      sql`INSERT INTO session_events (app, user_id, session_id, sequence, event_id, time, body)
+        VALUES (${app}, ${user}, ${id}, ${event.sequence}, ${event.event_id}, ${event.time}, ${event.body})
+        ON CONFLICT (app, user_id, session_id, event_id) DO NOTHING RETURNING sequence`,
+
+    selectEvents: (ref: SessionRef, { after, first, fromSequence, last }: EventWindow) => {
+      const conditions = sql.and([
+        isSession(ref),
+        sql`sequence >= ${fromSequence ?? 1}`,
+        ...(after === undefined ? [] : [sql`time >= ${after}`])
+      ])
+      const order = last === undefined ? sql`ORDER BY sequence` : sql`ORDER BY sequence DESC`
+      const limit = last ?? first
+      return sql<EventRow>`SELECT sequence, event_id, time, body FROM session_events WHERE ${conditions} ${order} ${
+        limit === undefined ? sql`` : sql`LIMIT ${limit}`
+      }`
+    },
+
+    selectPage: (
+      query: { readonly app: string; readonly user?: string | undefined },
+      cursor: ListCursor | undefined,
+      limit: number
+    ) => {
+      const conditions = sql.and([
+        sql`app = ${query.app}`,
+        ...(query.user === undefined ? [] : [sql`user_id = ${query.user}`]),
+        ...(cursor === undefined
+          ? []
+          : [
+            sql`(create_time, user_id, session_id) < (${cursor.create_time}, ${cursor.user_id}, ${cursor.session_id})`
+          ])
+      ])
+      return sql<HeadRow>`SELECT app, user_id, session_id, revision, event_count, create_time, update_time
+        FROM sessions WHERE ${conditions} ORDER BY create_time DESC, user_id DESC, session_id DESC LIMIT ${limit}`
+    },
+
+    deleteSession: (ref: SessionRef) => [
+      sql`DELETE FROM sessions WHERE ${isSession(ref)}`,
+      sql`DELETE FROM session_events WHERE ${isSession(ref)}`,
+      sql`DELETE FROM session_state WHERE ${isSession(ref)}`
+    ]
+  }
+}
