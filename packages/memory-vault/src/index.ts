@@ -1,4 +1,49 @@
 /**
  * @since 0.1.0
  */
-export {}
+export * as Memory from "./Memory.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as MemoryClassifier from "./MemoryClassifier.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as MemoryScope from "./MemoryScope.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as MemoryVault from "./MemoryVault.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as MemoryVaultConfig from "./MemoryVaultConfig.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as MemoryVaultError from "./MemoryVaultError.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Promise from "./Promise.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as PromptBlock from "./PromptBlock.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Telemetry from "./Telemetry.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as TokenCounter from "./TokenCounter.ts"

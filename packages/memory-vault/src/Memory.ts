@@ -1,0 +1,193 @@
+/**
+ * The models: what is saved, what comes back.
+ *
+ * @since 0.1.0
+ */
+import type * as DateTime from "effect/DateTime"
+import * as Schema from "effect/Schema"
+import type { SignalName } from "./internal/rankerWeights.ts"
+import type { PromptFormat } from "./PromptBlock.ts"
+
+/**
+ * The identifier of a memory: `mem_` and 26 characters that sort by time of saving.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const MemoryId = Schema.String.pipe(
+  Schema.pattern(/^mem_[0-9a-hjkmnp-tv-z]{26}$/),
+  Schema.brand("@sennit/memory-vault/MemoryId")
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type MemoryId = typeof MemoryId.Type
+
+/**
+ * `episodic`: what happened; `semantic`: what is so; `working`: what matters just now; `procedural`: how the user
+ * wants things done.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const MemoryType = Schema.Literal("episodic", "semantic", "working", "procedural")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type MemoryType = typeof MemoryType.Type
+
+/**
+ * A flat record of JSON scalars that travels with a memory; it is neither searched nor put into prompts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Metadata = Schema.Record({
+  key: Schema.String,
+  value: Schema.Union(Schema.String, Schema.JsonNumber, Schema.Boolean, Schema.Null)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Metadata = typeof Metadata.Type
+
+/**
+ * One remembered chunk of text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Memory {
+  readonly id: MemoryId
+  readonly type: MemoryType
+  readonly text: string
+  /** By the vault's token counter at the time of saving. */
+  readonly tokens: number
+  /** 0 to 1, by salience; it weighs a little in ranking and never decides whether a text is kept. */
+  readonly importance: number
+  /** How often this very text was saved. */
+  readonly occurrences: number
+  readonly sessionId?: string
+  readonly speaker?: string
+  readonly role?: string
+  readonly eventTime?: DateTime.Utc
+  readonly metadata?: Metadata
+  readonly createdAt: DateTime.Utc
+}
+
+/**
+ * What to save. A long text becomes several memories; a text that the scope already holds from the same speaker becomes
+ * none, its count goes up instead.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SaveInput {
+  readonly text: string
+  /** Overrides the classifiers. */
+  readonly type?: MemoryType | undefined
+  /** Memories of one session, in order of saving, give each other context in ranking. */
+  readonly sessionId?: string | undefined
+  /** Who said it; recall favours turns of a speaker whom the query names. */
+  readonly speaker?: string | undefined
+  readonly role?: string | undefined
+  /** When it happened; the time of saving where absent. */
+  readonly eventTime?: DateTime.DateTime.Input | undefined
+  readonly metadata?: Metadata | undefined
+}
+
+/**
+ * The memories that now hold the text, in its order, and how many of them are new or were there already.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SaveResult {
+  readonly memories: ReadonlyArray<Memory>
+  readonly created: number
+  readonly merged: number
+}
+
+/**
+ * Which memories are meant at all; applied before any ranking. Times are event times, or times of saving where a memory
+ * has none.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MemoryFilter {
+  readonly types?: ReadonlyArray<MemoryType> | undefined
+  readonly sessionId?: string | undefined
+  /** Inclusive. */
+  readonly from?: DateTime.DateTime.Input | undefined
+  /** Exclusive. */
+  readonly until?: DateTime.DateTime.Input | undefined
+}
+
+/**
+ * What to recall.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RecallQuery extends MemoryFilter {
+  /** Any text; only its first 16,384 characters are looked at. */
+  readonly query: string
+  /** At most this many memories, 1 to 1000. Default 5. */
+  readonly topK?: number | undefined
+  /** Upper bound of the whole prompt block. Default 2000. */
+  readonly tokenBudget?: number | undefined
+  /** Default `xml`. */
+  readonly format?: PromptFormat | undefined
+  /** Adds each signal's share of the score. */
+  readonly explain?: boolean | undefined
+}
+
+/**
+ * A memory that answers a query. Scores compare within one result only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RecalledMemory {
+  readonly memory: Memory
+  readonly score: number
+  readonly signals?: Readonly<Record<SignalName, number>>
+}
+
+/**
+ * The recalled memories, best first, are exactly those in the prompt block.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RecallResult {
+  readonly memories: ReadonlyArray<RecalledMemory>
+  /** Ranked among the best `topK`, but beyond the token budget. */
+  readonly omitted: number
+  /** Tokens of the prompt block, wrapper and labels included. */
+  readonly totalTokens: number
+  readonly promptBlock: string
+}
+
+/**
+ * What `forgetAll` removed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ErasureReceipt {
+  readonly memories: number
+  readonly postings: number
+  /**
+   * Whether the write-ahead log was emptied. `false` means that another process was reading for longer than the retries
+   * last: the memories are gone for every reader, but bytes of them remain in the log until the next checkpoint.
+   */
+  readonly logTruncated: boolean
+}

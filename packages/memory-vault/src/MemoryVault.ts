@@ -1,0 +1,183 @@
+/**
+ * Long-term memory for assistants: save what was said, recall what matters within a token budget, forget without a
+ * trace. Everything lives in one SQLite database; nothing needs a network or a model.
+ *
+ * @since 0.1.0
+ */
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import type * as Stream from "effect/Stream"
+import { IndexCache } from "./internal/cacheIndexes.ts"
+import { guard } from "./internal/memoryRows.ts"
+import { migrateSchema } from "./internal/migrateSchema.ts"
+import { Scope } from "./internal/scopeKey.ts"
+import { makeUserMemory } from "./internal/serveScope.ts"
+import type {
+  ErasureReceipt,
+  Memory,
+  MemoryFilter,
+  MemoryId,
+  RecallQuery,
+  RecallResult,
+  SaveInput,
+  SaveResult
+} from "./Memory.ts"
+import { MemoryClassifier } from "./MemoryClassifier.ts"
+import type { MemoryScope } from "./MemoryScope.ts"
+import { defaults, sqlite } from "./MemoryVaultConfig.ts"
+import type { SqliteOptions, VaultOptions } from "./MemoryVaultConfig.ts"
+import { ConfigurationError, StorageError } from "./MemoryVaultError.ts"
+import type { BudgetExceeded, IngestionError, InvalidQuery } from "./MemoryVaultError.ts"
+import * as TokenCounter from "./TokenCounter.ts"
+
+/**
+ * The memories of one scope.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UserMemory {
+  /** Stores a text, in chunks where it is long. Durable against a crash of the process when it returns. */
+  readonly save: (input: SaveInput | string) => Effect.Effect<SaveResult, IngestionError | StorageError>
+  /**
+   * Saves as the stream flows, up to 64 inputs to a transaction, one result for each input. An input that cannot be
+   * saved fails the stream and takes the inputs of its own batch with it; earlier batches stay.
+   */
+  readonly saveAll: <E, R>(
+    inputs: Stream.Stream<SaveInput | string, E, R>
+  ) => Stream.Stream<SaveResult, E | IngestionError | StorageError, R>
+  /** The memories that matter to a query, best first, and a prompt block that holds exactly these within the budget. */
+  readonly recall: (
+    query: RecallQuery | string
+  ) => Effect.Effect<RecallResult, InvalidQuery | BudgetExceeded | StorageError>
+  readonly get: (id: MemoryId) => Effect.Effect<Option.Option<Memory>, StorageError>
+  /** Newest first, read in pages as the stream is pulled. */
+  readonly list: (filter?: MemoryFilter) => Stream.Stream<Memory, InvalidQuery | StorageError>
+  /** Whether there was such a memory. */
+  readonly forget: (id: MemoryId) => Effect.Effect<boolean, StorageError>
+  /** Erases the scope; no byte of it stays in the database's files. */
+  readonly forgetAll: (options: { readonly confirm: true }) => Effect.Effect<ErasureReceipt, StorageError>
+}
+
+/**
+ * The vault: the way to data leads through a scope, and through nothing else.
+ *
+ * @example
+ * ```ts
+ * import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const vault = yield* MemoryVault.MemoryVault
+ *   const alice = vault.scoped(yield* MemoryScope.user("alice"))
+ *   yield* alice.save("I moved to Lisbon in May.")
+ *   return (yield* alice.recall("Where do I live?")).promptBlock
+ * })
+ *
+ * export const block = Effect.provide(program, MemoryVault.layerMemory)
+ * ```
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class MemoryVault extends Context.Tag("@sennit/memory-vault/MemoryVault")<MemoryVault, {
+  readonly scoped: (scope: MemoryScope) => UserMemory
+}>() {}
+
+/** What is deleted is overwritten; a commit survives the process; SQLite's own blocking wait stays short. */
+const preparePragmas = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`PRAGMA busy_timeout = 20`
+  yield* sql`PRAGMA secure_delete = ON`
+  yield* sql`PRAGMA synchronous = NORMAL`
+  yield* sql`PRAGMA temp_store = MEMORY`
+})
+
+/**
+ * A vault over the SQLite client in the context; creates or migrates its tables, whose names begin with `vault_`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fn("MemoryVault.make")(function*(
+  options: VaultOptions = {}
+): Effect.fn.Return<
+  Context.Tag.Service<MemoryVault>,
+  StorageError | ConfigurationError,
+  SqlClient.SqlClient | TokenCounter.TokenCounter
+> {
+  const sql = yield* SqlClient.SqlClient
+  if (!sql.onDialectOrElse({ sqlite: () => true, orElse: () => false })) {
+    return yield* new ConfigurationError({ reason: "dialect" })
+  }
+  yield* guard("open")(preparePragmas)
+  yield* migrateSchema
+  const { count } = yield* TokenCounter.TokenCounter
+  const rules = yield* MemoryClassifier
+  const cache = new IndexCache(sql, options.cachedMemories ?? defaults.cachedMemories)
+  const maxTextLength = options.maxTextLength ?? defaults.maxTextLength
+  return MemoryVault.of({
+    scoped: (scope) => makeUserMemory(Scope.keyOf(scope), { sql, cache, count, rules, maxTextLength })
+  })
+})
+
+/**
+ * A vault over your own SQLite client and token counter.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: VaultOptions = {}
+): Layer.Layer<
+  MemoryVault,
+  StorageError | ConfigurationError,
+  SqlClient.SqlClient | TokenCounter.TokenCounter
+> => Layer.effect(MemoryVault, make(options))
+
+// The client's constructor throws when the file cannot be opened: that can happen, so it is a failure.
+const layerClient = (filename: string): Layer.Layer<SqlClient.SqlClient, StorageError> =>
+  Layer.scoped(
+    SqlClient.SqlClient,
+    Effect.catchAllDefect(
+      SqliteClient.make({ filename }),
+      (cause) => Effect.fail(new StorageError({ reason: "open", operation: "open", cause }))
+    )
+  ).pipe(Layer.provide(Reactivity.layer))
+
+/**
+ * A vault in a SQLite file, counting tokens by cl100k_base. Several processes may use one file.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerSqlite = (options: SqliteOptions): Layer.Layer<MemoryVault, StorageError | ConfigurationError> =>
+  layer(options).pipe(Layer.provide([layerClient(options.filename), TokenCounter.layerCl100k]))
+
+/**
+ * A vault that ends with its layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<MemoryVault, StorageError | ConfigurationError> = layerSqlite({
+  filename: ":memory:"
+})
+
+/**
+ * A vault in a SQLite file as the environment says; see `MemoryVaultConfig`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  config: Config.Config.Wrap<SqliteOptions> = sqlite
+): Layer.Layer<MemoryVault, StorageError | ConfigurationError | ConfigError> =>
+  Layer.unwrapEffect(Effect.map(Config.unwrap(config), layerSqlite))

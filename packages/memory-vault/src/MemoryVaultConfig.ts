@@ -1,0 +1,53 @@
+/**
+ * Settings, their defaults and their names in the environment.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface VaultOptions {
+  /** Memories whose index entries stay in memory, over all scopes. Default 200,000. */
+  readonly cachedMemories?: number | undefined
+  /** Longest text that one save accepts, in UTF-16 units. Default 262,144. */
+  readonly maxTextLength?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SqliteOptions extends VaultOptions {
+  /** Path of the database file; it is created where absent, its folder is not. */
+  readonly filename: string
+}
+
+/**
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaults = {
+  cachedMemories: 200_000,
+  maxTextLength: 262_144
+} as const
+
+const positive = (name: string, fallback: number) =>
+  Config.integer(name).pipe(
+    Config.validate({ message: "expected a number above 0", validation: (value: number) => value > 0 }),
+    Config.withDefault(fallback)
+  )
+
+/**
+ * `MEMORY_VAULT_FILENAME` (required), `MEMORY_VAULT_CACHED_MEMORIES`, `MEMORY_VAULT_MAX_TEXT_LENGTH`.
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const sqlite: Config.Config<SqliteOptions> = Config.all({
+  filename: Config.nonEmptyString("FILENAME"),
+  cachedMemories: positive("CACHED_MEMORIES", defaults.cachedMemories),
+  maxTextLength: positive("MAX_TEXT_LENGTH", defaults.maxTextLength)
+}).pipe(Config.nested("MEMORY_VAULT"))

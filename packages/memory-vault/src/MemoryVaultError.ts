@@ -1,0 +1,145 @@
+/**
+ * Every error of the package. None carries a memory's text, a query, an identifier of a person or an SQL parameter.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * A tenant, user or agent identifier that cannot name a scope. Nothing was read or written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidScope extends Schema.TaggedError<InvalidScope>()("InvalidScope", {
+  field: Schema.Literal("tenant", "user", "agent"),
+  reason: Schema.Literal("empty", "too-long", "nul", "ill-formed")
+}) {
+  override get message(): string {
+    const why = {
+      "empty": "is empty",
+      "too-long": "is longer than 512 bytes of UTF-8",
+      "nul": "contains a NUL character",
+      "ill-formed": "contains half of a surrogate pair"
+    }[this.reason]
+    return `The ${this.field} identifier ${why}, so it names no scope. Nothing was read or written; ` +
+      `use the stable identifier of your own user table.`
+  }
+}
+
+/**
+ * A text that cannot be saved as it is. Nothing was written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class IngestionError extends Schema.TaggedError<IngestionError>()("IngestionError", {
+  reason: Schema.Literal("empty", "too-long", "label", "event-time", "metadata"),
+  /** The bound that was passed, where there is one. */
+  limit: Schema.optional(Schema.Number)
+}) {
+  override get message(): string {
+    const why = {
+      "empty": "nothing is left of the text after cleaning",
+      "too-long": `the text is longer than ${this.limit} characters; save it in parts`,
+      "label": `sessionId, speaker and role must have 1 to ${this.limit} characters and no NUL`,
+      "event-time": "eventTime is not a valid time",
+      "metadata": `metadata must be a flat record of JSON scalars of at most ${this.limit} bytes`
+    }[this.reason]
+    return `The memory was not saved: ${why}.`
+  }
+}
+
+/**
+ * A recall query with an impossible bound. Nothing was read.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidQuery extends Schema.TaggedError<InvalidQuery>()("InvalidQuery", {
+  reason: Schema.Literal("top-k", "token-budget", "time")
+}) {
+  override get message(): string {
+    const why = {
+      "top-k": "topK must be a whole number from 1 to 1000",
+      "token-budget": "tokenBudget must be a whole number of at least 0",
+      "time": "from and until must be valid times"
+    }[this.reason]
+    return `The query was not run: ${why}.`
+  }
+}
+
+/**
+ * Not even the empty prompt block fits the token budget.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("BudgetExceeded", {
+  provided: Schema.Number,
+  minimumRequired: Schema.Number
+}) {
+  override get message(): string {
+    return `A budget of ${this.provided} tokens holds no prompt block: the empty one takes ${this.minimumRequired}. ` +
+      `Raise tokenBudget to at least that.`
+  }
+}
+
+/**
+ * A text that is no prompt block of the given format.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MalformedBlock extends Schema.TaggedError<MalformedBlock>()("MalformedBlock", {
+  format: Schema.Literal("xml", "markdown", "json")
+}) {
+  override get message(): string {
+    return `The text is no ${this.format} prompt block as this package renders it. Parse the block unchanged.`
+  }
+}
+
+/**
+ * The database refused. A failed write left nothing behind: rows and postings share one transaction.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
+  reason: Schema.Literal("open", "busy", "failed", "corrupt"),
+  operation: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  /** Whether the same call may succeed later without anyone's help. */
+  get retryable(): boolean {
+    return this.reason === "busy"
+  }
+  override get message(): string {
+    const what = {
+      open: "the database could not be opened; check that its folder exists and is writable",
+      busy: "other processes held the database for longer than the retries last; try again",
+      failed: "the database refused; see the cause",
+      corrupt: "stored rows do not agree with each other; restore a backup"
+    }[this.reason]
+    return `Memory storage failed in ${this.operation}: ${what}. Nothing was written by this call.`
+  }
+}
+
+/**
+ * The database cannot be used by this version of the package. It was left as it is.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
+  reason: Schema.Literal("schema-too-new", "dialect"),
+  found: Schema.optional(Schema.Number),
+  supported: Schema.optional(Schema.Number)
+}) {
+  override get message(): string {
+    return this.reason === "dialect"
+      ? "The SqlClient is no SQLite client. Provide one from @effect/sql-sqlite-node."
+      : `The database has schema version ${this.found}, this package knows up to ${this.supported}. ` +
+        `The database was left as it is; upgrade the package.`
+  }
+}

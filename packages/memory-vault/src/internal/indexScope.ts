@@ -1,0 +1,107 @@
+/**
+ * The in-memory lexical index of one scope: postings, forward lists and sessions. It holds no text, and every statistic
+ * in it comes from this scope alone.
+ *
+ * @since 0.1.0
+ */
+import type { MemoryType } from "../Memory.ts"
+
+/**
+ * What the ranker needs to know of a memory.
+ *
+ * @since 0.1.0
+ */
+export interface IndexedMemory {
+  readonly doc: number
+  readonly type: MemoryType
+  /** Whose turn it was. */
+  readonly speaker: string | undefined
+  readonly sessionId: string | undefined
+  /** Memories of one group are neighbours: the session, or the one save that produced them. */
+  readonly group: string
+  /** Event time, else the time of saving, in epoch milliseconds. */
+  readonly at: number
+  readonly importance: number
+}
+
+/**
+ * @since 0.1.0
+ */
+export interface Posting {
+  readonly term: string
+  readonly positions: Array<number>
+  readonly frequencies: Array<number>
+}
+
+/**
+ * @since 0.1.0
+ */
+export interface Group {
+  readonly ordinal: number
+  readonly positions: Array<number>
+  length: number
+}
+
+/**
+ * Positions are dense and follow the order of saving; a memory is only ever added at the end. Removal makes a new index.
+ *
+ * @since 0.1.0
+ */
+export class ScopeIndex {
+  /** The change counter this index reflects. */
+  version: number
+  readonly memories: Array<IndexedMemory> = []
+  readonly lengths: Array<number> = []
+  readonly forward: Array<ReadonlyArray<readonly [Posting, number]>> = []
+  readonly postings = new Map<string, Posting>()
+  readonly groups: Array<Group> = []
+  /** For each position its group and its place in that group. */
+  readonly groupOf: Array<Group> = []
+  readonly placeOf: Array<number> = []
+  totalLength = 0
+  private readonly groupByName = new Map<string, Group>()
+
+  constructor(version: number) {
+    this.version = version
+  }
+
+  get lastDoc(): number {
+    return this.memories.at(-1)?.doc ?? 0
+  }
+
+  add(memory: IndexedMemory, terms: Iterable<readonly [term: string, frequency: number]>): void {
+    const position = this.memories.length
+    const forward: Array<readonly [Posting, number]> = []
+    let length = 0
+    for (const [term, frequency] of terms) {
+      let posting = this.postings.get(term)
+      if (posting === undefined) {
+        posting = { term, positions: [], frequencies: [] }
+        this.postings.set(term, posting)
+      }
+      posting.positions.push(position)
+      posting.frequencies.push(frequency)
+      forward.push([posting, frequency])
+      length += frequency
+    }
+    const group = this.groupNamed(memory.group)
+    this.memories.push(memory)
+    this.lengths.push(length)
+    this.forward.push(forward)
+    this.groupOf.push(group)
+    this.placeOf.push(group.positions.length)
+    group.positions.push(position)
+    group.length += length
+    this.totalLength += length
+  }
+
+  private groupNamed(name: string): Group {
+    let group = this.groupByName.get(name)
+    if (group === undefined) {
+      group = { ordinal: this.groups.length, positions: [], length: 0 }
+      this.groups.push(group)
+      this.groupByName.set(name, group)
+    }
+    return group
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Rows of the database and what they mean.
+ *
+ * @since 0.1.0
+ */
+import { SqlError } from "@effect/sql/SqlError"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import { MemoryId, Metadata } from "../Memory.ts"
+import type { Memory, MemoryType } from "../Memory.ts"
+import { StorageError } from "../MemoryVaultError.ts"
+import type { IndexedMemory } from "./indexScope.ts"
+
+/**
+ * @since 0.1.0
+ */
+export interface MemoryRow {
+  readonly doc: number
+  readonly id: string
+  readonly type: MemoryType
+  readonly text: string
+  readonly tokens: number
+  readonly importance: number
+  readonly occurrences: number
+  readonly session: string | null
+  readonly speaker: string | null
+  readonly role: string | null
+  readonly event_time: number | null
+  readonly metadata: string | null
+  readonly created_at: number
+}
+
+/**
+ * The columns of a `MemoryRow`.
+ *
+ * @since 0.1.0
+ */
+export const memoryColumns =
+  "doc, id, type, text, tokens, importance, occurrences, session, speaker, role, event_time, metadata, created_at"
+
+const decodeMetadata = Schema.decodeEither(Schema.parseJson(Metadata))
+
+/**
+ * @since 0.1.0
+ */
+export const toMemory = (row: MemoryRow): Either.Either<Memory, SqlError> =>
+  row.metadata === null
+    ? Either.right(withMetadata(row, undefined))
+    : Either.mapBoth(decodeMetadata(row.metadata), {
+      onLeft: (cause) => new SqlError({ cause, message: "stored metadata is not what this package writes" }),
+      onRight: (metadata) => withMetadata(row, metadata)
+    })
+
+const withMetadata = (row: MemoryRow, metadata: Metadata | undefined): Memory => ({
+  id: MemoryId.make(row.id),
+  type: row.type,
+  text: row.text,
+  tokens: row.tokens,
+  importance: row.importance,
+  occurrences: row.occurrences,
+  ...(row.session === null ? {} : { sessionId: row.session }),
+  ...(row.speaker === null ? {} : { speaker: row.speaker }),
+  ...(row.role === null ? {} : { role: row.role }),
+  ...(row.event_time === null ? {} : { eventTime: DateTime.unsafeMake(row.event_time) }),
+  ...(metadata === undefined ? {} : { metadata }),
+  createdAt: DateTime.unsafeMake(row.created_at)
+})
+
+/**
+ * @since 0.1.0
+ */
+export interface IndexRow {
+  readonly doc: number
+  readonly type: MemoryType
+  readonly source: string
+  readonly session: string | null
+  readonly speaker: string | null
+  readonly at: number
+  readonly importance: number
+}
+
+/**
+ * @since 0.1.0
+ */
+export const toIndexed = (row: IndexRow): IndexedMemory => ({
+  doc: row.doc,
+  type: row.type,
+  speaker: row.speaker ?? undefined,
+  sessionId: row.session ?? undefined,
+  // Sessions and single saves are named apart, so that no session can pose as a save.
+  group: row.session === null ? `save ${row.source}` : `session ${row.session}`,
+  at: row.at,
+  importance: row.importance
+})
+
+/**
+ * A scope's own counters. `version` is the change counter at its last change, `removed` that of its last removal.
+ *
+ * @since 0.1.0
+ */
+export interface ScopeRow {
+  readonly id: number
+  readonly version: number
+  readonly removed: number
+  readonly memories: number
+  readonly terms: number
+}
+
+/** SQLite's own wait blocks the event loop, so it is kept short and the waiting happens here: about 30 seconds. */
+const busySchedule = Schedule.exponential("2 millis", 1.5).pipe(
+  Schedule.union(Schedule.spaced("60 millis")),
+  Schedule.jittered,
+  Schedule.intersect(Schedule.recurs(500))
+)
+
+const isBusy = (cause: unknown): boolean =>
+  Predicate.hasProperty(cause, "code") && typeof cause.code === "string" && /^SQLITE_(?:BUSY|LOCKED)/.test(cause.code)
+
+/**
+ * Names the operation in the error.
+ *
+ * @since 0.1.0
+ */
+export const toStorageError = (operation: string) => (error: SqlError): StorageError =>
+  new StorageError({ reason: isBusy(error.cause) ? "busy" : "failed", operation, cause: error })
+
+/**
+ * Waits, within bounds, while another process holds the database.
+ *
+ * @since 0.1.0
+ */
+export const guard =
+  (operation: string) => <A, R>(effect: Effect.Effect<A, SqlError, R>): Effect.Effect<A, StorageError, R> =>
+    effect.pipe(
+      Effect.mapError(toStorageError(operation)),
+      Effect.retry({ schedule: busySchedule, while: (error) => error.retryable })
+    )

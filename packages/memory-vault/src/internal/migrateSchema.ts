@@ -1,0 +1,85 @@
+/**
+ * The schema and its versions. A step is only ever added; what it did is never changed.
+ *
+ * @since 0.1.0
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import { ConfigurationError } from "../MemoryVaultError.ts"
+import type { StorageError } from "../MemoryVaultError.ts"
+import { guard } from "./memoryRows.ts"
+
+type Step = (sql: SqlClient.SqlClient) => Effect.Effect<void, SqlError>
+
+/**
+ * `vault_scopes.version` is the change counter at the last change of the scope, `removed` that of the last removal;
+ * the counter is never reused, so an index with the same version holds the same memories. `terms` and `memories` are
+ * the scope's own statistics.
+ */
+const createTables: Step = (sql) =>
+  Effect.forEach([
+    sql`CREATE TABLE vault_scopes (
+      id INTEGER PRIMARY KEY,
+      tenant TEXT NOT NULL, user TEXT NOT NULL, agent TEXT NOT NULL,
+      version INTEGER NOT NULL, removed INTEGER NOT NULL,
+      memories INTEGER NOT NULL, terms INTEGER NOT NULL,
+      UNIQUE (user, tenant, agent)
+    ) STRICT`,
+    sql`CREATE TABLE vault_memories (
+      doc INTEGER PRIMARY KEY,
+      scope INTEGER NOT NULL REFERENCES vault_scopes (id),
+      id TEXT NOT NULL UNIQUE,
+      digest INTEGER NOT NULL,
+      type TEXT NOT NULL,
+      text TEXT NOT NULL,
+      tokens INTEGER NOT NULL,
+      importance REAL NOT NULL,
+      occurrences INTEGER NOT NULL,
+      source TEXT NOT NULL,
+      session TEXT, speaker TEXT, role TEXT, event_time INTEGER, metadata TEXT,
+      created_at INTEGER NOT NULL
+    ) STRICT`,
+    sql`CREATE INDEX vault_memories_by_scope ON vault_memories (scope)`,
+    sql`CREATE INDEX vault_memories_by_digest ON vault_memories (scope, digest)`,
+    sql`CREATE TABLE vault_postings (
+      scope INTEGER NOT NULL,
+      term TEXT NOT NULL,
+      doc INTEGER NOT NULL,
+      frequency INTEGER NOT NULL,
+      PRIMARY KEY (scope, term, doc)
+    ) WITHOUT ROWID, STRICT`
+  ], (statement) =>
+    statement, { discard: true })
+
+const steps: ReadonlyArray<Step> = [createTables]
+
+/**
+ * Brings the database to the newest version, or refuses it when it is newer still. Safe among processes: the first
+ * statement of the transaction takes the write lock.
+ *
+ * @since 0.1.0
+ */
+export const migrateSchema: Effect.Effect<
+  void,
+  StorageError | ConfigurationError,
+  SqlClient.SqlClient
+> = Effect.gen(
+  function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* guard("migrate")(
+      sql`CREATE TABLE IF NOT EXISTS vault_meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT`
+    )
+    const found = yield* sql.withTransaction(Effect.gen(function*() {
+      yield* sql`INSERT INTO vault_meta (key, value) VALUES ('schema', 0), ('change', 0) ON CONFLICT (key) DO NOTHING`
+      const rows = yield* sql<{ readonly value: number }>`SELECT value FROM vault_meta WHERE key = 'schema'`
+      const version = rows[0]?.value ?? 0
+      yield* Effect.forEach(steps.slice(version), (step) => step(sql), { discard: true })
+      if (version < steps.length) yield* sql`UPDATE vault_meta SET value = ${steps.length} WHERE key = 'schema'`
+      return version
+    })).pipe(guard("migrate"))
+    if (found > steps.length) {
+      return yield* new ConfigurationError({ reason: "schema-too-new", found, supported: steps.length })
+    }
+  }
+)

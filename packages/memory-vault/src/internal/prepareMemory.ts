@@ -1,0 +1,138 @@
+/**
+ * From what was said to what is stored: clean, check, chunk, classify, weigh.
+ *
+ * @since 0.1.0
+ */
+import * as DateTime from "effect/DateTime"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Metadata } from "../Memory.ts"
+import type { MemoryType, SaveInput } from "../Memory.ts"
+import type { ClassifierRule } from "../MemoryClassifier.ts"
+import { IngestionError } from "../MemoryVaultError.ts"
+import { indexTerms } from "./analyzeText.ts"
+import { splitCode, splitText } from "./splitText.ts"
+
+/**
+ * A memory that has no identifier yet.
+ *
+ * @since 0.1.0
+ */
+export interface Draft {
+  readonly text: string
+  readonly tokens: number
+  readonly type: MemoryType
+  readonly importance: number
+  readonly terms: ReadonlyMap<string, number>
+  readonly sessionId: string | undefined
+  readonly speaker: string | undefined
+  readonly role: string | undefined
+  readonly eventTime: DateTime.Utc | undefined
+  readonly metadata: Metadata | undefined
+  /** As stored. */
+  readonly metadataJson: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ */
+export interface PrepareOptions {
+  readonly maxTextLength: number
+  readonly count: (text: string) => number
+  readonly rules: ReadonlyArray<ClassifierRule>
+}
+
+const maxLabelLength = 512
+const maxMetadataBytes = 8_192
+const loneSurrogates = /\p{Surrogate}/gu
+// oxlint-disable-next-line no-control-regex -- controls are what is removed
+const controls = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g
+
+/**
+ * NFC, line feeds only, no controls, no half surrogates, at most one blank line in a row outside of code.
+ *
+ * @since 0.1.0
+ */
+export const cleanText = (text: string): string => {
+  const plain = text
+    .replace(loneSurrogates, "\ufffd")
+    .normalize("NFC")
+    .replace(/\r\n?/g, "\n")
+    .replace(controls, "")
+    .trim()
+  return splitCode(plain).map((part) => part.code ? part.text : part.text.replace(/\n{3,}/g, "\n\n")).join("")
+}
+
+const salience: ReadonlyArray<readonly [weight: number, pattern: RegExp]> = [
+  [0.3, /(?<=[\p{Ll},] )\p{Lu}\p{L}+/u],
+  [0.2, /\p{N}/u],
+  [0.4, /\b(?:prefer|favou?rite|always|never|love|hate|like|want|need|allergic|important|remember)\w*/i],
+  [0.1, /`|\b[a-z]+[A-Z]\w*|\b\w+\.(?:ts|js|py|rs|go|md|json)\b|https?:/]
+]
+
+/** Salience alone: names, numbers, wishes and technical terms. */
+const weigh = (text: string): number =>
+  Math.min(1, salience.reduce((sum, [weight, pattern]) => pattern.test(text) ? sum + weight : sum, 0))
+
+const refuse = (reason: IngestionError["reason"], limit?: number) =>
+  Either.left(new IngestionError(limit === undefined ? { reason } : { reason, limit }))
+
+const encodeMetadata = Schema.encodeUnknownEither(Schema.parseJson(Metadata))
+
+const checkLabels = (input: SaveInput): Either.Either<void, IngestionError> =>
+  [input.sessionId, input.speaker, input.role].every((label) =>
+      label === undefined || (label.length > 0 && label.length <= maxLabelLength && !label.includes("\0"))
+    )
+    ? Either.void
+    : refuse("label", maxLabelLength)
+
+const checkEventTime = (input: SaveInput): Either.Either<DateTime.Utc | undefined, IngestionError> =>
+  input.eventTime === undefined
+    ? Either.right(undefined)
+    : Option.match(DateTime.make(input.eventTime), {
+      onNone: () => refuse("event-time"),
+      onSome: (time) => Either.right(DateTime.toUtc(time))
+    })
+
+const checkMetadata = (input: SaveInput): Either.Either<string | undefined, IngestionError> => {
+  if (input.metadata === undefined) return Either.right(undefined)
+  const encoded = encodeMetadata(input.metadata)
+  return Either.isRight(encoded) && encoded.right.length <= maxMetadataBytes
+    ? Either.right(encoded.right)
+    : refuse("metadata", maxMetadataBytes)
+}
+
+const wellFormed = (label: string | undefined): string | undefined => label?.replace(loneSurrogates, "\ufffd")
+
+/**
+ * The drafts of one save, in the order of its text.
+ *
+ * @since 0.1.0
+ */
+export const prepareMemory = (
+  input: SaveInput,
+  options: PrepareOptions
+): Either.Either<ReadonlyArray<Draft>, IngestionError> =>
+  Either.gen(function*() {
+    if (input.text.length > options.maxTextLength) return yield* refuse("too-long", options.maxTextLength)
+    yield* checkLabels(input)
+    const eventTime = yield* checkEventTime(input)
+    const metadataJson = yield* checkMetadata(input)
+    const text = cleanText(input.text)
+    if (text.length === 0) return yield* refuse("empty")
+    const speaker = wellFormed(input.speaker)
+    return splitText(text, options.count).map((chunk) => ({
+      text: chunk.text,
+      tokens: chunk.tokens,
+      type: input.type ?? options.rules.find((rule) => rule.matches(chunk.text))?.type ?? "episodic",
+      importance: weigh(chunk.text),
+      terms: indexTerms(chunk.text, speaker),
+      sessionId: wellFormed(input.sessionId),
+      speaker,
+      role: wellFormed(input.role),
+      eventTime,
+      metadata: input.metadata,
+      metadataJson
+    }))
+  })

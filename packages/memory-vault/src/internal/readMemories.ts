@@ -1,0 +1,134 @@
+/**
+ * Every read. Each statement names the scope.
+ *
+ * @since 0.1.0
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { Memory, MemoryId, MemoryType } from "../Memory.ts"
+import type { IndexedMemory } from "./indexScope.ts"
+import { memoryColumns, toIndexed, toMemory } from "./memoryRows.ts"
+import type { IndexRow, MemoryRow, ScopeRow } from "./memoryRows.ts"
+import type { ScopeKey } from "./scopeKey.ts"
+
+/**
+ * A filter whose times are epoch milliseconds: `from` inclusive, `until` exclusive.
+ *
+ * @since 0.1.0
+ */
+export interface RowFilter {
+  readonly types: ReadonlyArray<MemoryType> | undefined
+  readonly sessionId: string | undefined
+  readonly from: number
+  readonly until: number
+}
+
+const typesJson = (types: ReadonlyArray<MemoryType>): string => JSON.stringify(types)
+const docsJson = (docs: ReadonlyArray<number>): string => JSON.stringify(docs)
+
+/**
+ * The scope's counters; absent while it never held anything.
+ *
+ * @since 0.1.0
+ */
+export const readScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow | undefined, SqlError> =>
+  Effect.map(
+    sql<ScopeRow>`SELECT id, version, removed, memories, terms FROM vault_scopes
+      WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent}`,
+    ([row]) => row
+  )
+
+/**
+ * Index entries that came after a given one, as of one version.
+ *
+ * @since 0.1.0
+ */
+export interface IndexRows {
+  readonly scope: ScopeRow | undefined
+  readonly memories: ReadonlyArray<IndexedMemory>
+  readonly postings: ReadonlyArray<{ readonly doc: number; readonly term: string; readonly frequency: number }>
+}
+
+/**
+ * One snapshot of the entries after `after`, ordered by place.
+ *
+ * @since 0.1.0
+ */
+export const readIndex = (sql: SqlClient, key: ScopeKey, after: number): Effect.Effect<IndexRows, SqlError> =>
+  sql.withTransaction(Effect.gen(function*() {
+    const scope = yield* readScope(sql, key)
+    if (scope === undefined) return { scope, memories: [], postings: [] }
+    const rows = yield* sql<IndexRow>`
+      SELECT doc, type, source, session, speaker, coalesce(event_time, created_at) AS at, importance
+      FROM vault_memories WHERE scope = ${scope.id} AND doc > ${after} ORDER BY doc`
+    const postings = yield* sql<IndexRows["postings"][number]>`
+      SELECT doc, term, frequency FROM vault_postings WHERE scope = ${scope.id} AND doc > ${after}`
+    return { scope, memories: rows.map(toIndexed), postings }
+  }))
+
+/**
+ * The memories in these places, by place. One that went away meanwhile is absent.
+ *
+ * @since 0.1.0
+ */
+export const readMemories = (
+  sql: SqlClient,
+  scope: number,
+  docs: ReadonlyArray<number>
+): Effect.Effect<ReadonlyMap<number, Memory>, SqlError> =>
+  Effect.flatMap(
+    sql<MemoryRow>`SELECT ${sql.literal(memoryColumns)} FROM vault_memories
+      WHERE doc IN (SELECT value FROM json_each(${docsJson(docs)})) AND +scope = ${scope}`,
+    (rows) =>
+      Either.map(
+        Either.all(rows.map(toMemory)),
+        (memories) => new Map(memories.map((memory, i) => [rows[i]?.doc ?? 0, memory]))
+      )
+  )
+
+/**
+ * @since 0.1.0
+ */
+export const readMemory = (
+  sql: SqlClient,
+  key: ScopeKey,
+  id: MemoryId
+): Effect.Effect<Option.Option<Memory>, SqlError> =>
+  Effect.flatMap(
+    sql<MemoryRow>`SELECT ${sql.literal(memoryColumns)} FROM vault_memories
+      WHERE id = ${id} AND +scope = (SELECT id FROM vault_scopes
+        WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent})`,
+    ([row]) => row === undefined ? Either.right(Option.none()) : Either.map(toMemory(row), Option.some)
+  )
+
+/**
+ * A page of memories before a place, newest first, and the place where the next page begins.
+ *
+ * @since 0.1.0
+ */
+export const readPage = (
+  sql: SqlClient,
+  key: ScopeKey,
+  filter: RowFilter,
+  page: { readonly before: number; readonly size: number }
+): Effect.Effect<readonly [ReadonlyArray<Memory>, Option.Option<number>], SqlError> =>
+  Effect.flatMap(
+    sql<MemoryRow>`SELECT ${sql.literal(memoryColumns)} FROM vault_memories
+      WHERE scope = (SELECT id FROM vault_scopes
+          WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent})
+        AND doc < ${page.before}
+        ${
+      filter.types === undefined ? sql`` : sql`AND type IN (SELECT value FROM json_each(${typesJson(filter.types)}))`
+    }
+        ${filter.sessionId === undefined ? sql`` : sql`AND session = ${filter.sessionId}`}
+        AND coalesce(event_time, created_at) >= ${filter.from} AND coalesce(event_time, created_at) < ${filter.until}
+      ORDER BY doc DESC LIMIT ${page.size}`,
+    (rows) =>
+      Either.map(
+        Either.all(rows.map(toMemory)),
+        (memories) => [memories, rows.length < page.size ? Option.none() : Option.fromNullable(rows.at(-1)?.doc)]
+      )
+  )

@@ -1,0 +1,200 @@
+/**
+ * The operations of one scope.
+ *
+ * @since 0.1.0
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import * as Chunk from "effect/Chunk"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Metric from "effect/Metric"
+import * as Stream from "effect/Stream"
+import type {
+  MemoryFilter,
+  MemoryId,
+  RecalledMemory,
+  RecallQuery,
+  RecallResult,
+  SaveInput,
+  SaveResult
+} from "../Memory.ts"
+import type { ClassifierRule } from "../MemoryClassifier.ts"
+import type { UserMemory } from "../MemoryVault.ts"
+import { InvalidQuery } from "../MemoryVaultError.ts"
+import * as PromptBlock from "../PromptBlock.ts"
+import * as Telemetry from "../Telemetry.ts"
+import type { IndexCache } from "./cacheIndexes.ts"
+import type { IndexedMemory } from "./indexScope.ts"
+import { makeId } from "./makeId.ts"
+import { guard } from "./memoryRows.ts"
+import { prepareMemory } from "./prepareMemory.ts"
+import type { Draft } from "./prepareMemory.ts"
+import { rankMemories } from "./rankMemories.ts"
+import { readMemories, readMemory, readPage } from "./readMemories.ts"
+import type { RowFilter } from "./readMemories.ts"
+import type { ScopeKey } from "./scopeKey.ts"
+import { insertMemories, removeMemory, removeScope, truncateLog } from "./writeMemories.ts"
+
+/**
+ * What a vault gives to every scope.
+ *
+ * @since 0.1.0
+ */
+export interface VaultParts {
+  readonly sql: SqlClient
+  readonly cache: IndexCache
+  readonly count: (text: string) => number
+  readonly rules: ReadonlyArray<ClassifierRule>
+  readonly maxTextLength: number
+}
+
+const batchSize = 64
+const pageSize = 128
+const maxTopK = 1_000
+
+const asInput = (input: SaveInput | string): SaveInput => typeof input === "string" ? { text: input } : input
+
+const toNew = (drafts: ReadonlyArray<Draft>, createdAt: DateTime.Utc) =>
+  Effect.gen(function*() {
+    const source = yield* makeId(DateTime.toEpochMillis(createdAt))
+    return yield* Effect.forEach(drafts, (draft) =>
+      Effect.map(makeId(DateTime.toEpochMillis(createdAt)), (id) => ({ ...draft, id, createdAt, source })))
+  })
+
+/** Prepares and stores a batch in one transaction and tells the results of its inputs apart again. */
+const saveBatch = (key: ScopeKey, parts: VaultParts) =>
+  Effect.fn(Telemetry.spans.saveBatch)(function*(inputs: ReadonlyArray<SaveInput | string>) {
+    const createdAt = yield* DateTime.now
+    const prepared = yield* Effect.forEach(
+      inputs,
+      (input) => Effect.flatMap(prepareMemory(asInput(input), parts), (drafts) => toNew(drafts, createdAt))
+    )
+    const written = yield* guard("save")(insertMemories(parts.sql, key, prepared.flat()))
+    parts.cache.apply(key, written)
+    let from = 0
+    const results = prepared.map((drafts): SaveResult => {
+      const stored = written.stored.slice(from, from += drafts.length)
+      const created = stored.filter(({ entry }) => entry !== undefined).length
+      return { memories: stored.map(({ memory }) => memory), created, merged: stored.length - created }
+    })
+    const created = results.reduce((total, result) => total + result.created, 0)
+    yield* Metric.incrementBy(Metric.tagged(Telemetry.saved, "outcome", "created"), created)
+    yield* Metric.incrementBy(Metric.tagged(Telemetry.saved, "outcome", "merged"), written.stored.length - created)
+    return results
+  })
+
+const toMillis = (input: DateTime.DateTime.Input | undefined, absent: number): Either.Either<number, InvalidQuery> =>
+  input === undefined
+    ? Either.right(absent)
+    : Either.map(
+      Either.fromOption(DateTime.make(input), () => new InvalidQuery({ reason: "time" })),
+      DateTime.toEpochMillis
+    )
+
+const toRowFilter = (filter: MemoryFilter): Either.Either<RowFilter, InvalidQuery> =>
+  Either.gen(function*() {
+    const from = yield* toMillis(filter.from, -Infinity)
+    const until = yield* toMillis(filter.until, Infinity)
+    return { types: filter.types, sessionId: filter.sessionId, from, until }
+  })
+
+const matches = (filter: RowFilter) => (memory: IndexedMemory): boolean =>
+  (filter.types === undefined || filter.types.includes(memory.type)) &&
+  (filter.sessionId === undefined || filter.sessionId === memory.sessionId) &&
+  memory.at >= filter.from && memory.at < filter.until
+
+const checkQuery = ({ tokenBudget = 2_000, topK = 5 }: RecallQuery) =>
+  Either.gen(function*() {
+    if (!Number.isInteger(topK) || topK < 1 || topK > maxTopK) {
+      return yield* Either.left(new InvalidQuery({ reason: "top-k" }))
+    }
+    if (!Number.isInteger(tokenBudget) || tokenBudget < 0) {
+      return yield* Either.left(new InvalidQuery({ reason: "token-budget" }))
+    }
+    return { topK, tokenBudget }
+  })
+
+/** The best memories with their texts, before any budget. */
+const findBest = (key: ScopeKey, { cache, sql }: VaultParts, query: RecallQuery, topK: number) =>
+  Effect.gen(function*() {
+    const filter = yield* toRowFilter(query)
+    const current = yield* cache.get(key)
+    if (current === undefined) return []
+    const ranked = rankMemories(current.index, query.query, { limit: topK, accepts: matches(filter) })
+    if (ranked.length === 0) return []
+    const memories = yield* guard("recall")(readMemories(sql, current.scope, ranked.map(({ memory }) => memory.doc)))
+    return ranked.flatMap(({ memory: { doc }, score, signals }): ReadonlyArray<RecalledMemory> => {
+      const memory = memories.get(doc)
+      if (memory === undefined) return []
+      return [query.explain === true ? { memory, score, signals } : { memory, score }]
+    })
+  })
+
+const recall = (key: ScopeKey, parts: VaultParts) =>
+  Effect.fn(Telemetry.spans.recall)(function*(input: RecallQuery | string) {
+    const query = typeof input === "string" ? { query: input } : input
+    const { tokenBudget, topK } = yield* checkQuery(query)
+    const best = yield* findBest(key, parts, query, topK)
+    const fitted = yield* PromptBlock.fit(best.map(({ memory }) => PromptBlock.fromMemory(memory)), {
+      format: query.format ?? "xml",
+      tokenBudget,
+      count: parts.count
+    })
+    yield* Metric.incrementBy(Telemetry.recalled, fitted.items)
+    const result: RecallResult = {
+      memories: best.slice(0, fitted.items),
+      omitted: best.length - fitted.items,
+      totalTokens: fitted.tokens,
+      promptBlock: fitted.block
+    }
+    return result
+  })
+
+const list = (key: ScopeKey, { sql }: VaultParts) => (filter: MemoryFilter = {}) =>
+  Stream.unwrap(
+    Effect.map(toRowFilter(filter), (rowFilter) =>
+      Stream.paginateChunkEffect(Infinity, (before) =>
+        guard("list")(readPage(sql, key, rowFilter, { before, size: pageSize })).pipe(
+          Effect.map(([memories, next]) =>
+            [Chunk.unsafeFromArray(memories), next] as const
+          ),
+          Effect.withSpan(Telemetry.spans.page)
+        )))
+  )
+
+const forgetAll = (key: ScopeKey, { cache, sql }: VaultParts) =>
+  Effect.fn(Telemetry.spans.forgetAll)(function*(_options: { readonly confirm: true }) {
+    const removed = yield* guard("forgetAll")(removeScope(sql, key))
+    cache.drop(key)
+    yield* Metric.incrementBy(Telemetry.forgotten, removed.memories)
+    const logTruncated = yield* guard("forgetAll")(truncateLog(sql))
+    return { ...removed, logTruncated }
+  })
+
+/**
+ * @since 0.1.0
+ */
+export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => {
+  const saveMany = saveBatch(key, parts)
+  return {
+    save: Effect.fn(Telemetry.spans.save)(function*(input) {
+      const [result] = yield* saveMany([input])
+      return result ?? { memories: [], created: 0, merged: 0 }
+    }),
+    saveAll: (inputs) =>
+      inputs.pipe(
+        Stream.groupedWithin(batchSize, "50 millis"),
+        Stream.mapConcatEffect((batch) => saveMany(Chunk.toReadonlyArray(batch)))
+      ),
+    recall: recall(key, parts),
+    get: Effect.fn(Telemetry.spans.get)((id: MemoryId) => guard("get")(readMemory(parts.sql, key, id))),
+    list: list(key, parts),
+    forget: Effect.fn(Telemetry.spans.forget)(function*(id: MemoryId) {
+      const removed = yield* guard("forget")(removeMemory(parts.sql, key, id))
+      if (removed) yield* Metric.increment(Telemetry.forgotten)
+      return removed
+    }),
+    forgetAll: forgetAll(key, parts)
+  }
+}
