@@ -1,29 +1,30 @@
+// @effect-diagnostics globalConsole:off - an example prints
 import { KeyProvider, Session, SessionService } from "@sennit/secure-sessions"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, ManagedRuntime, Option } from "effect"
 
 const app = Session.AppName.make("desk")
 const user = Session.UserId.make("ada")
 
 const program = Effect.gen(function*() {
   const sessions = yield* SessionService.SessionService
-
   const opened = yield* sessions.create({ app, user, state: { topic: "tides", "user:language": "en" } })
   const asked = yield* sessions.append(opened, { author: "ada", body: "When is high tide?" })
   yield* sessions.append(asked, { author: "desk", body: "At six." }, { stateDelta: { answered: true } })
 
   const stored = Option.getOrThrow(yield* sessions.get(opened.ref, { recent: 1 }))
-  console.log(stored.revision) // => 2
-  console.log(stored.events[0]?.body) // => At six.
-  console.log(stored.state["answered"], stored.state["user:language"]) // => true en
-
   const stale = yield* Effect.flip(sessions.append(asked, { author: "ada", body: "Thanks!" }))
-  console.log(stale._tag) // => StaleSession
+  return { stored, stale }
 })
 
-// In a real program: SessionService.layerSqlite({ filename: "sessions.db" }) and a key that is kept.
+// A real program names a file and keeps its key: KeyProvider.layerConfig reads SENNIT_KEY.
 const keys = Layer.unwrapEffect(
   Effect.map(KeyProvider.generateKey, (key) => KeyProvider.layerKeyring([{ id: "first", key }]))
 )
-const layer = Layer.provide(SessionService.layerSqlite({ filename: ":memory:" }), keys)
+const runtime = ManagedRuntime.make(Layer.provide(SessionService.layerSqlite({ filename: ":memory:" }), keys))
 
-await Effect.runPromise(Effect.provide(program, layer))
+const { stale, stored } = await runtime.runPromise(program)
+console.log(stored.revision) // => 2
+console.log(stored.events[0]?.body) // => At six.
+console.log(stored.state["answered"], stored.state["user:language"]) // => true en
+console.log(stale._tag) // => StaleSession
+await runtime.dispose()

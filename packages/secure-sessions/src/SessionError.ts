@@ -259,6 +259,20 @@ export class StorageError extends Schema.TaggedError<StorageError>()("StorageErr
 }
 
 /**
+ * An implementation does not keep a promise of a contract in `testing`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ContractViolation extends Schema.TaggedError<ContractViolation>()("ContractViolation", {
+  promise: Schema.String
+}) {
+  override get message(): string {
+    return `The implementation does not keep its contract: ${this.promise}.`
+  }
+}
+
+/**
  * Any error of the package, for a handler of all.
  *
  * @category errors

@@ -1,0 +1,165 @@
+// @effect-diagnostics nodeBuiltinImport:off - vectors are files, and node:crypto is the oracle
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import { describe, expect, it } from "@effect/vitest"
+import { Encryption, KeyProvider, SessionError, Suite } from "@sennit/secure-sessions"
+import { Effect, Layer, Schema } from "effect"
+import { createCipheriv, hkdfSync, randomBytes } from "node:crypto"
+import { existsSync, readFileSync } from "node:fs"
+import { keyring, using } from "./support.ts"
+
+const folder = new URL("../../../../shared/data/wycheproof/", import.meta.url)
+/** Public vectors stay outside of the repository; without them these tests are skipped and counted. */
+const skipIf = !existsSync(folder)
+
+const Hex = Schema.Uint8ArrayFromHex
+const Result = Schema.Literal("valid", "invalid", "acceptable")
+const groupsOf = <A, I>(group: Schema.Schema<A, I>) =>
+  Schema.decodeUnknown(Schema.parseJson(Schema.Struct({ testGroups: Schema.Array(group) })))
+
+const readGcm = groupsOf(Schema.Struct({
+  ivSize: Schema.Number,
+  keySize: Schema.Number,
+  tests: Schema.Array(
+    Schema.Struct({ tcId: Schema.Number, key: Hex, iv: Hex, aad: Hex, msg: Hex, ct: Hex, tag: Hex, result: Result })
+  )
+}))
+
+const readHkdf = groupsOf(Schema.Struct({
+  tests: Schema.Array(
+    Schema.Struct({
+      tcId: Schema.Number,
+      ikm: Hex,
+      salt: Hex,
+      info: Hex,
+      size: Schema.Number,
+      okm: Schema.String,
+      result: Result
+    })
+  )
+}))
+
+const read = (name: string) => readFileSync(new URL(name, folder), "utf8")
+const equal = (left: Uint8Array | undefined, right: Uint8Array) => left !== undefined && Buffer.from(left).equals(right)
+
+/** A cipher that only the tests know: AES-256-GCM with its plaintext reversed. */
+const reversed: Suite.Suite = {
+  ...Suite.aes256Gcm,
+  id: 200,
+  name: "reversed",
+  seal: (key, nonce, aad, plaintext) => Suite.aes256Gcm.seal(key, nonce, aad, Uint8Array.from(plaintext).reverse()),
+  open: (key, nonce, aad, ciphertext, tag) => Suite.aes256Gcm.open(key, nonce, aad, ciphertext, tag)?.reverse()
+}
+
+const owner = { app: "desk", user: "ada" }
+const place = { table: "notes", column: "body" }
+const database = SqliteClient.layer({ filename: ":memory:" })
+const withSuites = (suites: Layer.Layer<never, SessionError.ConfigurationError>) =>
+  Encryption.layer().pipe(Layer.provide(suites), Layer.provide(keyring()), Layer.provide(database))
+
+describe("Suite", () => {
+  it.effect.skipIf(skipIf)(
+    "agrees with every Wycheproof vector of AES-256-GCM with 96-bit nonces",
+    () =>
+      Effect.gen(function*() {
+        const { testGroups } = yield* readGcm(read("aes_gcm_test.json"))
+        const tests = testGroups.filter(({ ivSize, keySize }) => ivSize === 96 && keySize === 256).flatMap((
+          { tests }
+        ) => tests)
+        expect(tests.length).toBe(66)
+        for (const { aad, ct, iv, key, msg, result, tag, tcId } of tests) {
+          const opened = Suite.aes256Gcm.open(key, iv, aad, ct, tag)
+          if (result === "invalid") expect(opened, `tcId ${tcId}`).toBeUndefined()
+          else {
+            expect(equal(opened, msg), `open ${tcId}`).toBe(true)
+            const sealed = Suite.aes256Gcm.seal(key, iv, aad, msg)
+            expect(equal(sealed.ciphertext, ct) && equal(sealed.tag, tag), `seal ${tcId}`).toBe(true)
+          }
+        }
+      })
+  )
+
+  it.effect.skipIf(skipIf)(
+    "keys are derived by an HKDF that agrees with every Wycheproof vector",
+    () =>
+      Effect.gen(function*() {
+        const { testGroups } = yield* readHkdf(read("hkdf_sha256_test.json"))
+        const tests = testGroups.flatMap(({ tests }) => tests)
+        expect(tests.length).toBe(86)
+        for (const { ikm, info, okm, result, salt, size, tcId } of tests) {
+          const derive = () => Buffer.from(hkdfSync("sha256", ikm, salt, info, size)).toString("hex")
+          if (result === "invalid") expect(derive, `tcId ${tcId}`).toThrow()
+          else expect(derive(), `tcId ${tcId}`).toBe(okm)
+        }
+        // Ours is that function without a salt, for the purposes that are written in envelope.md.
+        const dataKey = randomBytes(32)
+        const { commitment, keyId } = KeyProvider.identify(dataKey)
+        expect(equal(keyId, Buffer.from(hkdfSync("sha256", dataKey, "", "kid", 16)))).toBe(true)
+        expect(equal(commitment, Buffer.from(hkdfSync("sha256", dataKey, "", "commitment", 32)))).toBe(true)
+      })
+  )
+
+  it("refuses every tag that is not 16 bytes, although node:crypto would take 4", () => {
+    const [key, nonce, aad] = [randomBytes(32), randomBytes(12), randomBytes(20)]
+    const plaintext = Buffer.from("attack at dawn")
+    for (const authTagLength of [4, 8, 12, 13, 14, 15]) {
+      const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength })
+      cipher.setAAD(aad)
+      const ciphertext = Buffer.concat([cipher.update(plaintext), cipher.final()])
+      expect(Suite.aes256Gcm.open(key, nonce, aad, ciphertext, cipher.getAuthTag())).toBeUndefined()
+    }
+    expect(Suite.aes256Gcm.open(key, nonce, aad, plaintext, new Uint8Array(0))).toBeUndefined()
+  })
+
+  it.scoped("a suite is added by a layer: it seals, and what the others sealed still opens", () =>
+    Effect.gen(function*() {
+      const plaintext = Buffer.from("drawer")
+      const both = yield* Encryption.Encryption
+      const envelope = yield* both.seal(owner, place, plaintext)
+      expect(envelope[3]).toBe(200)
+      expect(equal(yield* both.open(owner, place, envelope), plaintext)).toBe(true)
+    }).pipe(using(withSuites(Suite.layer([Suite.aes256Gcm, reversed], { primary: reversed })))))
+
+  it.scoped("an envelope of a suite that is not registered is UnsupportedSuite", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(Layer.merge(database, keyring()))
+      const open = (layer: Layer.Layer<never, SessionError.ConfigurationError>) =>
+        Effect.flatMap(
+          Layer.build(Encryption.layer().pipe(Layer.provide(layer), Layer.provide(Layer.succeedContext(context)))),
+          (built) => Effect.provide(Encryption.Encryption, built)
+        )
+      const first = yield* open(Suite.layer([reversed]))
+      const envelope = yield* first.seal(owner, place, Buffer.from("x"))
+      const second = yield* open(Suite.layer([Suite.aes256Gcm]))
+      const error = yield* Effect.flip(second.open(owner, place, envelope))
+      expect(error).toMatchObject({
+        _tag: "DecryptionError",
+        reason: "UnsupportedSuite",
+        suite: 200,
+        envelopeVersion: 2
+      })
+    }))
+
+  it.effect("two suites of one id, lengths that do not fit, and a foreign primary are configuration errors", () =>
+    Effect.gen(function*() {
+      const reasonOf = (layer: Layer.Layer<never, SessionError.ConfigurationError>) =>
+        Effect.map(Effect.flip(Effect.scoped(Layer.build(layer))), ({ reason }) => reason)
+      expect(yield* reasonOf(Suite.layer([Suite.aes256Gcm, { ...reversed, id: 2 }]))).toBe("DuplicateSuite")
+      expect(yield* reasonOf(Suite.layer([{ ...reversed, id: 256 }]))).toBe("InvalidSuite")
+      expect(yield* reasonOf(Suite.layer([{ ...reversed, nonceLength: 0 }]))).toBe("InvalidSuite")
+      expect(yield* reasonOf(Suite.layer([Suite.aes256Gcm], { primary: reversed }))).toBe("InvalidSuite")
+    }))
+
+  it.scoped("a suite that throws is an EncryptionError that quotes nothing", () =>
+    Effect.gen(function*() {
+      const encryption = yield* Encryption.Encryption
+      const error = yield* Effect.flip(encryption.seal(owner, place, Buffer.from("the secret")))
+      expect(error).toMatchObject({ _tag: "EncryptionError", reason: "SuiteFailed", suite: 201 })
+      expect(String(error) + error.stack).not.toContain("secret")
+    }).pipe(using(withSuites(Suite.layer([{
+      ...reversed,
+      id: 201,
+      seal: (_key, _nonce, _aad, plaintext) => {
+        throw new Error(Buffer.from(plaintext).toString())
+      }
+    }])))))
+})
