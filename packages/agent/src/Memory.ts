@@ -73,7 +73,7 @@ export const layerMemory: Layer.Layer<Memory> = Layer.sync(Memory, () => {
       Effect.sync(() => {
         let left = tokenBudget * 4
         const found = rankNotes(query, notes, (note) => note.text).filter(({ item }) => (left -= item.text.length) >= 0)
-        return { notes: found.map(({ item, score }) => ({ ...item, score })) }
+        return { notes: found.map(({ item: { id, savedAt, text }, score }) => ({ id, text, savedAt, score })) }
       })
   })
 })

@@ -169,7 +169,7 @@ it.effect("a tool starts as soon as its arguments are complete, while the model 
       success: Schema.String,
       handler: () => Effect.as(Deferred.succeed(started, undefined), "ok")
     })
-    const first = Stream.make<ReadonlyArray<ChatModel.ModelEvent>>(
+    const first = Stream.make<Array<ChatModel.ModelEvent>>(
       { _tag: "ToolCallDelta", index: 0, id: "a", name: "early", arguments: "{" },
       { _tag: "ToolCallDelta", index: 0, id: undefined, name: undefined, arguments: "}" }
     )
@@ -289,12 +289,13 @@ it.effect("a model that is silent in its last answer as well does not keep the r
 
 it.effect("a model that fails, dies or says nothing fails the run with a typed error", () =>
   Effect.gen(function*() {
+    const scripts: ReadonlyArray<ReadonlyArray<Scripted.Answer>> = [
+      [],
+      [[{ _tag: "Finish", reason: "stop" }]],
+      [Stream.die(new Error("bug"))]
+    ]
     const reasons = yield* Effect.forEach(
-      [
-        [],
-        [[{ _tag: "Finish", reason: "stop" }]],
-        [Stream.die(new Error("bug"))]
-      ] satisfies ReadonlyArray<ReadonlyArray<Scripted.Answer>>,
+      scripts,
       (script) => Effect.map(Effect.flip(run(agentWith(Toolset.empty), script)), (error) => error.reason)
     )
     expect(reasons).toEqual(["Rejected", "Empty", "Defect"])

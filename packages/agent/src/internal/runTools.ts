@@ -115,14 +115,14 @@ export const makeToolRuntime = <R>(options: {
     )
   }
 
-  const toToolError = (cause: Cause.Cause<ToolError>, call: ToolCall): ToolError =>
-    Option.getOrElse(Cause.failureOption(cause), () =>
-      Cause.isInterruptedOnly(cause)
-        ? failure(call, "interrupted", true, "The tool was interrupted before it had a result")
-        : failure(call, "defect", false, `The tool is broken: ${describeDefect(cause)}`))
-
   return { run, refuse: (call, reason, message) => outcome(failure(call, reason, false, message), 0) }
 }
+
+const toToolError = (cause: Cause.Cause<ToolError>, call: ToolCall): ToolError =>
+  Option.getOrElse(Cause.failureOption(cause), () =>
+    Cause.isInterruptedOnly(cause)
+      ? failure(call, "interrupted", true, "The tool was interrupted before it had a result")
+      : failure(call, "defect", false, `The tool is broken: ${describeDefect(cause)}`))
 
 const truncate = (content: string, tool: AgentTool<unknown>) => {
   if (content.length <= tool.maxResultChars) return { content, truncated: false }

@@ -1,0 +1,47 @@
+/**
+ * Fills the `Files` port from a store of `@sennit/store`: the agent sees the objects directly under the store's root,
+ * and nothing else. Give it a child of a larger store to keep conversations apart.
+ *
+ * @since 0.1.0
+ */
+import type { Store, StoreError } from "@sennit/store"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { FilesError } from "../AgentError.ts"
+import { Files } from "../Files.ts"
+import { guessType } from "../internal/guessType.ts"
+
+const toFilesError = (name: string) => (error: StoreError.StoreError): FilesError =>
+  error._tag === "NotFound" || error._tag === "InvalidPath"
+    ? new FilesError({ reason: "NotFound", name, detail: "There is no such file." })
+    : new FilesError({ reason: "Unavailable", name, detail: error.message, cause: error })
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (store: Store.StoreOf<"read" | "list">): typeof Files.Service => ({
+  list: store.list("").pipe(
+    Stream.filterMap((entry) =>
+      entry._tag === "Object"
+        ? Option.some({ name: entry.key, size: entry.size, type: guessType(entry.key) })
+        : Option.none()
+    ),
+    Stream.mapError(toFilesError(""))
+  ),
+  stat: (name) =>
+    store.stat(name).pipe(
+      Effect.map(({ size }) => Option.some({ name, size, type: guessType(name) })),
+      Effect.catchTags({ NotFound: () => Effect.succeedNone, InvalidPath: () => Effect.succeedNone }),
+      Effect.mapError(toFilesError(name))
+    ),
+  read: (name) => Stream.mapError(store.read(name), toFilesError(name))
+})
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (store: Store.StoreOf<"read" | "list">): Layer.Layer<Files> => Layer.succeed(Files, make(store))

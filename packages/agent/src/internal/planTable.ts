@@ -1,0 +1,276 @@
+import type * as QueryTable from "../tools/QueryTable.ts"
+import type { Figure, Period } from "./parseQuestion.ts"
+import { parseFigure, parsePeriods, parseRanking, parseThreshold } from "./parseQuestion.ts"
+import { contentWords } from "./rankNotes.ts"
+
+type Description = typeof QueryTable.Description.Type
+type Column = Description["columns"][number]
+type Args = typeof QueryTable.Parameters.Type
+type Filter = NonNullable<Args["filters"]>[number]
+
+/** @internal A query and, in words, what it works out. */
+export interface TableQuery {
+  readonly args: Args
+  readonly kind: "figure" | "groups" | "ranking" | "rows"
+  readonly what: string
+  readonly where: string
+}
+
+/** @internal Words that show that a question is about a table. */
+export const asksForTable = (question: string): boolean =>
+  parseFigure(question) !== undefined || parseRanking(question) !== undefined ||
+  /\b(?:per|each|chart|plot|graph|column|columns|row|rows|table|csv|list|show)\b/i.test(question)
+
+const synonyms: ReadonlyArray<readonly [question: RegExp, column: RegExp]> = [
+  [/\b(?:sales|turnover|income|earnings|earned|revenues?|selling)\b/i, /revenue|sales|turnover|income|amount|total/i],
+  [/\b(?:sold|units|quantity|quantities|pieces|items)\b/i, /quantity|qty|units|sold|count/i],
+  [/\b(?:costs?|spent|spend|spending|expenses?|paid|expensive|cheap)\b/i, /cost|expense|amount|price|paid/i]
+]
+const usualMeasures = [
+  /revenue|sales|turnover|income/i,
+  /amount|total|value/i,
+  /profit|cost|expense/i,
+  /quantity|qty|units/i,
+  /price/i
+]
+const identifiers = /(?:^|[\s_-])(?:id|no|nr|number|code|zip|year|index)$/i
+/** Columns whose cells must not be added up to compare groups. */
+const intensive = /price|rate|rating|score|age\b|temperature|percent|discount|height|weight/i
+
+/** @internal How well a question fits a table: how many of its columns and cells it mentions. */
+export const fitOf = (question: string, { columns, mentioned }: Description): number =>
+  columns.filter((column) => mentions(question, column.name)).length + mentioned.length
+
+const mentions = (question: string, name: string): boolean => {
+  const words = new Set(contentWords(question))
+  const wanted = contentWords(name.replace(/[_-]/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2"))
+  return wanted.length > 0 && wanted.every((word) => words.has(word))
+}
+
+/** @internal The queries that answer a question: several when it names several months or cells; none when it asks nothing. */
+export const planQueries = (question: string, table: Description, lenient: boolean): ReadonlyArray<TableQuery> => {
+  const date = dateColumn(question, table)
+  const years = date === undefined ? [] : yearsOf(date)
+  const periods = date === undefined ? [] : parsePeriods(question, years)
+  const group = findGroup(question, table, date, periods.length > 0)
+  const choices = cellFilters(question, table)
+  const shape = findShape(question, table, group, choices.length + periods.length > 0)
+  if (shape === undefined) return []
+  const periodVariants: ReadonlyArray<Period | undefined> = periods.length === 0 ? [undefined] : periods
+  return periodVariants.flatMap((period) =>
+    variants(choices).map((filters): TableQuery => {
+      const all = [
+        ...filters.map(({ filter }) => filter),
+        ...(period === undefined || date === undefined ? [] : [periodFilter(date, period)]),
+        ...shape.filters
+      ]
+      const where = [...filters.map(({ text }) => text), ...(period === undefined ? [] : [period.text]), ...shape.where]
+      const args = {
+        file: table.file,
+        ...shape.args,
+        ...(all.length === 0 ? {} : { filters: all }),
+        ...(lenient ? { lenient } : {})
+      }
+      return { args, kind: shape.kind, what: shape.what, where: where.map((part) => ` ${part}`).join("") }
+    })
+  )
+}
+
+const dateColumn = (question: string, { columns }: Description): Column | undefined => {
+  const dates = columns.filter((column) => column.type === "date")
+  return dates.find((column) => mentions(question, column.name)) ?? dates[0]
+}
+
+const yearsOf = ({ max, min }: Column): ReadonlyArray<number> => {
+  const [from, to] = [min, max].map((text) => Number(/^\d{4}/.exec(text ?? "")?.[0] ?? Number.NaN))
+  if (from === undefined || to === undefined || Number.isNaN(from) || Number.isNaN(to)) return []
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i)
+}
+
+const periodFilter = (date: Column, period: Period): Filter =>
+  period.op === "between"
+    ? { column: date.name, op: "between", value: period.value, to: period.to }
+    : { column: date.name, op: period.op, value: period.value }
+
+interface Group {
+  readonly column: string
+  readonly by: "value" | "day" | "month" | "year"
+  readonly text: string
+}
+
+const units: ReadonlyArray<readonly ["day" | "month" | "year", RegExp]> = [
+  ["month", /\b(?:months?|monthly)\b/i],
+  ["year", /\b(?:years?|yearly|annual)\b/i],
+  ["day", /\b(?:days?|daily|dates?)\b/i]
+]
+
+const groupWords =
+  /\b(?:by|per|each|every|chart|plot|graph|top|best|worst|bottom|highest|lowest|most|least|monthly|yearly|daily)\b/i
+
+/** What the rows are to be grouped by: "per product", "which month", "top 3 regions". */
+const findGroup = (
+  question: string,
+  table: Description,
+  date: Column | undefined,
+  hasPeriod: boolean
+): Group | undefined => {
+  const always = groupWords.test(question)
+  const grouped = (word: string) =>
+    always || new RegExp(`\\b(?:which|what)\\s+(?:\\w+\\s+)?${word}`, "i").test(question)
+  const text = table.columns.find((column) =>
+    column.type === "text" && mentions(question, column.name) && grouped(column.name.slice(0, 4)) &&
+    (/\b(?:by|per|each|every)\b/i.test(question) || !table.mentioned.some((cell) => cell.column === column.name))
+  )
+  if (text !== undefined) return { column: text.name, by: "value", text: text.name }
+  if (date === undefined) return undefined
+  const unit = units.find(([name, pattern]) => pattern.test(question) && grouped(name))?.[0] ??
+    (!hasPeriod && /\b(?:chart|plot|graph)\b/i.test(question) ? "month" : undefined)
+  return unit === undefined ? undefined : { column: date.name, by: unit, text: unit }
+}
+
+interface Choice {
+  readonly filter: Filter
+  readonly text: string
+}
+
+/** Cells that the question mentions, longest first; a cell within a longer one is left out. */
+const cellFilters = (question: string, table: Description): ReadonlyArray<Choice> => {
+  const taken: Array<string> = []
+  return table.mentioned.flatMap(({ column, value }) => {
+    const lower = value.toLowerCase()
+    if (taken.some((longer) => longer.includes(lower))) return []
+    if (table.columns.some(({ name }) => name.toLowerCase() === lower)) return []
+    taken.push(lower)
+    const escaped = value.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
+    const negated = new RegExp(
+      `\\b(?:not|except|excluding|without|other than)\\s+(?:for\\s+|in\\s+)?(?:the\\s+)?${escaped}`,
+      "i"
+    )
+      .test(question)
+    const op = negated ? "neq" : "eq"
+    return [{ filter: { column, op, value }, text: `${negated ? "without" : "for"} ${value}` }]
+  })
+}
+
+/** Different cells of one column are alternatives, each with its own query; different columns narrow down. */
+const variants = (choices: ReadonlyArray<Choice>): ReadonlyArray<ReadonlyArray<Choice>> => {
+  const byColumn = new Map<string, Array<Choice>>()
+  for (const choice of choices) {
+    const key = choice.filter.op === "neq" ? `not ${choice.filter.column} ${choice.filter.value}` : choice.filter.column
+    byColumn.set(key, [...(byColumn.get(key) ?? []), choice])
+  }
+  let all: ReadonlyArray<ReadonlyArray<Choice>> = [[]]
+  for (const alternatives of byColumn.values()) {
+    all = all.flatMap((chosen) => alternatives.map((choice) => chosen.concat(choice)))
+  }
+  return all.slice(0, 8)
+}
+
+interface Shape {
+  readonly kind: TableQuery["kind"]
+  readonly args: Omit<Args, "file" | "filters" | "lenient">
+  readonly what: string
+  readonly filters: ReadonlyArray<Filter>
+  readonly where: ReadonlyArray<string>
+}
+
+const findShape = (
+  question: string,
+  table: Description,
+  group: Group | undefined,
+  narrowed: boolean
+): Shape | undefined => {
+  const figure = findFigure(question, table)
+  const ranking = parseRanking(question)
+  const measure = findMeasure(question, table)
+  const threshold = measure === undefined ? undefined : parseThreshold(question)
+  const filters: ReadonlyArray<Filter> = threshold === undefined || measure === undefined
+    ? []
+    : [{ column: measure.name, op: threshold.op, value: threshold.value }]
+  const where = threshold === undefined || measure === undefined ? [] : [`with ${measure.name} ${threshold.text}`]
+  const shape = (kind: Shape["kind"], what: string, args: Shape["args"]): Shape => ({
+    kind,
+    what,
+    args,
+    filters,
+    where
+  })
+  if (figure === "count" && group === undefined) {
+    return shape("figure", "number of rows", { aggregates: [{ fn: "count" }] })
+  }
+  if (
+    group !== undefined &&
+    (figure !== undefined || ranking !== undefined || /\b(?:by|per|each|every|chart|plot|graph)\b/i.test(question))
+  ) {
+    const aggregate = groupAggregate(figure, ranking !== undefined, measure)
+    const title = aggregate.column === undefined ? "count" : `${aggregate.fn}(${aggregate.column})`
+    const args = { groupBy: [{ column: group.column, by: group.by }], aggregates: [aggregate] }
+    const what = `${describeFigure(aggregate.fn, aggregate.column)} per ${group.text}`
+    return ranking === undefined || (ranking.count === 1 && /\b(?:each|every)\b/i.test(question))
+      ? shape("groups", what, args)
+      : shape("ranking", what, { ...args, sort: { by: title, direction: ranking.direction }, limit: ranking.count })
+  }
+  const plain = figure ?? (ranking === undefined ? undefined : ranking.direction === "desc" ? "max" : "min")
+  if (plain !== undefined && measure !== undefined) {
+    if (ranking !== undefined && /\brows?\b|\bentr|\brecords?\b/i.test(question)) {
+      const sort = { by: measure.name, direction: ranking.direction }
+      return shape("rows", `rows by ${measure.name}`, { select: true, sort, limit: ranking.count })
+    }
+    return shape("figure", describeFigure(plain, measure.name), { aggregates: [{ fn: plain, column: measure.name }] })
+  }
+  if (narrowed && measure !== undefined && mentions(question, measure.name)) {
+    return shape("figure", describeFigure("sum", measure.name), { aggregates: [{ fn: "sum", column: measure.name }] })
+  }
+  if (narrowed || threshold !== undefined || /\b(?:rows?|list|show|first)\b/i.test(question)) {
+    return shape("rows", "rows", {
+      select: true,
+      limit: Number(/\bfirst (\d{1,2})\b/i.exec(question)?.[1] ?? 10) || 10
+    })
+  }
+  return undefined
+}
+
+/** "How many units were sold" adds up a column; "how many orders" counts rows. */
+const findFigure = (question: string, table: Description): Figure | undefined => {
+  const figure = parseFigure(question)
+  if (figure !== "count") return figure
+  const numbers = table.columns.filter((column) => column.type === "number" && !identifiers.test(column.name))
+  const adds = numbers.some((column) => mentions(question, column.name)) ||
+    (/\b(?:units|pieces|items|quantity)\b/i.test(question) &&
+      numbers.some(({ name }) => /quantity|qty|units|sold/i.test(name)))
+  return adds ? "sum" : "count"
+}
+
+const groupAggregate = (figure: Figure | undefined, ranked: boolean, measure: Column | undefined) => {
+  if (figure === "count" || measure === undefined) return { fn: "count" as const }
+  const extreme = figure === "max" || figure === "min"
+  // "The month with the highest revenue" adds up; "the product with the highest price" does not.
+  const fn = figure === undefined || (ranked && extreme && !intensive.test(measure.name)) ? "sum" : figure
+  return { fn, column: measure.name }
+}
+
+const findMeasure = (question: string, { columns }: Description): Column | undefined => {
+  const numbers = columns.filter((column) => column.type === "number")
+  const named = numbers.find((column) => mentions(question, column.name))
+  if (named !== undefined) return named
+  for (const [word, column] of synonyms) {
+    const match = word.test(question) ? numbers.find(({ name }) => column.test(name)) : undefined
+    if (match !== undefined) return match
+  }
+  const measures = numbers.filter(({ name }) => !identifiers.test(name))
+  if (measures.length === 1) return measures[0]
+  return usualMeasures.map((pattern) => measures.find(({ name }) => pattern.test(name))).find((found) =>
+    found !== undefined
+  )
+}
+
+const figureNames: Record<Figure, string> = {
+  sum: "total",
+  avg: "average",
+  min: "lowest",
+  max: "highest",
+  count: "count"
+}
+
+const describeFigure = (figure: Figure, column: string | undefined): string =>
+  column === undefined ? "number of rows" : `${figureNames[figure]} ${column}`
