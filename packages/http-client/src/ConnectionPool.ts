@@ -82,7 +82,7 @@ export const make = (
     const active = Effect.unsafeMakeLatch(false)
     const manager = yield* Effect.acquireRelease(
       Effect.sync(() => new PoolManager(settings, () => clock.unsafeCurrentTimeMillis(), () => active.unsafeOpen())),
-      (manager) => Effect.sync(() => manager.close())
+      (made) => Effect.sync(() => made.close())
     )
     const sweep = Effect.sync(() => {
       if (!manager.sweep()) active.unsafeClose()

@@ -77,7 +77,9 @@ const reserved = new Set(["host", "content-length", "connection", "transfer-enco
 
 const encodeHeader = (name: string, value: string, head: RequestHead): string | InvalidRequest => {
   if (!isToken(name)) return refuse("HeaderName", "a header name is not a token")
-  if (forbiddenValue.test(value)) return refuse("HeaderValue", `the value of the header ${name} has forbidden characters`)
+  if (forbiddenValue.test(value)) {
+    return refuse("HeaderValue", `the value of the header ${name} has forbidden characters`)
+  }
   const lower = name.toLowerCase()
   return reserved.has(lower) ? encodeReserved(lower, value, head) : `${name}: ${value}\r\n`
 }

@@ -129,8 +129,7 @@ const positive = (name: string): Config.Config<Option.Option<number>> =>
     Config.option
   )
 
-const duration = (name: string): Config.Config<Option.Option<Duration.Duration>> =>
-  Config.option(Config.duration(name))
+const duration = (name: string): Config.Config<Option.Option<Duration.Duration>> => Config.option(Config.duration(name))
 
 /**
  * The options from the environment: `HTTP_CLIENT_CONNECTIONS_PER_ORIGIN`, `HTTP_CLIENT_CONNECTIONS`,

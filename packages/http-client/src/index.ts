@@ -3,9 +3,12 @@
  */
 
 export * as AddressPolicy from "./AddressPolicy.ts"
+export * as Connection from "./Connection.ts"
 export * as ConnectionPool from "./ConnectionPool.ts"
 export * as Http1 from "./Http1.ts"
 export * as HttpConfig from "./HttpConfig.ts"
 export * as HttpError from "./HttpError.ts"
 export * as NetHttpClient from "./NetHttpClient.ts"
+export * as Promise from "./Promise.ts"
+export * as Redirect from "./Redirect.ts"
 export * as Telemetry from "./Telemetry.ts"

@@ -52,8 +52,7 @@ const ranges4: ReadonlyArray<readonly [string, number, AddressRange]> = [
   ["240.0.0.0", 4, "reserved"]
 ]
 
-const parse4 = (address: string): number =>
-  address.split(".").reduce((value, part) => value * 256 + Number(part), 0)
+const parse4 = (address: string): number => address.split(".").reduce((value, part) => value * 256 + Number(part), 0)
 
 const masks4 = ranges4.map(([prefix, bits, range]) => {
   const size = 2 ** (32 - bits)
@@ -66,14 +65,15 @@ const classify4 = (address: string): AddressRange => {
   return masks4.find(([prefix, size]) => Math.floor(value / size) === prefix)?.[2] ?? "public"
 }
 
+const groupsOf = (text: string): Array<number> =>
+  text === "" ? [] : text.split(":").flatMap((group) => {
+    if (!group.includes(".")) return [Number.parseInt(group, 16)]
+    const value = parse4(group)
+    return [Math.floor(value / 65_536), value % 65_536]
+  })
+
 /** The eight groups of a valid IPv6 address. */
 const parse6 = (address: string): ReadonlyArray<number> => {
-  const groupsOf = (text: string): Array<number> =>
-    text === "" ? [] : text.split(":").flatMap((group) => {
-      if (!group.includes(".")) return [Number.parseInt(group, 16)]
-      const value = parse4(group)
-      return [Math.floor(value / 65_536), value % 65_536]
-    })
   const [left = "", right] = address.split("::")
   const head = groupsOf(left)
   const tail = groupsOf(right ?? "")

@@ -1,7 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- the driver of sockets
 import type * as Net from "node:net"
-import type { Settings } from "../HttpConfig.ts"
 import { encodeChunkSize, lastChunk } from "../Http1.ts"
+import type { Settings } from "../HttpConfig.ts"
 import {
   BodyTimeout,
   ConnectionClosed,

@@ -101,6 +101,8 @@ export const encodeBody = (body: HttpBody.HttpBody): EncodedBody | InvalidReques
   }
 }
 
+const bodyFailed = (origin: string, cause: unknown) => new WriteError({ reason: "Body", origin, cause })
+
 /**
  * What writes a streamed body: it pulls the next piece when the socket has taken the last one.
  *
@@ -112,16 +114,15 @@ export const uploadOf = (
   fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
 ) =>
 (sink: BodySink): () => void => {
-  const failed = (cause: unknown) => new WriteError({ reason: "Body", origin, cause })
   const upload = stream.pipe(
-    Stream.mapError(failed),
+    Stream.mapError((cause) => bodyFailed(origin, cause)),
     Stream.runForEach((piece) => Effect.async<void>((resume) => sink.write(piece, () => resume(Effect.void)))),
     Effect.matchCause({
       onSuccess: () => sink.end(),
       onFailure: (cause) => {
         // an interrupted upload belongs to an exchange that is already over
         if (Cause.isInterruptedOnly(cause)) return
-        sink.fail(Option.getOrElse(Cause.failureOption(cause), () => failed(Cause.squash(cause))))
+        sink.fail(Option.getOrElse(Cause.failureOption(cause), () => bodyFailed(origin, Cause.squash(cause))))
       }
     })
   )

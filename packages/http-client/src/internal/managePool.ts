@@ -189,19 +189,21 @@ export class PoolManager implements Owner {
     this.#settleQuiet()
   }
 
-  /** A place is free: whoever has waited longest opens a connection. */
+  /** A place is free: whoever has waited longest, of those who may, opens a connection. */
   #serve(pool: OriginPool): void {
-    const candidates = [pool, ...this.#starved]
-      .filter((candidate) => candidate.waiting.first !== undefined)
-      .sort((a, b) => (a.waiting.first?.sequence ?? 0) - (b.waiting.first?.sequence ?? 0))
-    for (const candidate of candidates) {
+    if (this.drivers.size >= this.settings.connections) return
+    let oldest: Exchange | undefined
+    let place = pool
+    for (const candidate of [pool, ...this.#starved]) {
       const first = candidate.waiting.first
-      if (first === undefined) continue
-      if (this.drivers.size >= this.settings.connections) return
-      if (candidate.open >= this.settings.connectionsPerOrigin) continue
-      this.#unqueue(candidate, first)
-      this.#tryOpen(candidate, first)
+      if (first === undefined || candidate.open >= this.settings.connectionsPerOrigin) continue
+      if (oldest !== undefined && oldest.sequence < first.sequence) continue
+      oldest = first
+      place = candidate
     }
+    if (oldest === undefined) return
+    this.#unqueue(place, oldest)
+    this.#tryOpen(place, oldest)
   }
 
   #forget(pool: OriginPool): void {
@@ -246,7 +248,7 @@ export class PoolManager implements Owner {
   drain(done: () => void): void {
     if (this.#state === "open") this.#state = "draining"
     for (const pool of this.#origins.values()) {
-      for (const driver of [...pool.idle]) driver.close()
+      while (pool.idle.length > 0) pool.idle.pop()?.close()
     }
     this.#onQuiet.push(done)
     this.#settleQuiet()
@@ -255,12 +257,12 @@ export class PoolManager implements Owner {
   /** Close everything now; what is under way fails with `PoolClosed`. */
   close(): void {
     this.#state = "closed"
-    for (const pool of [...this.#origins.values()]) {
+    for (const pool of this.#origins.values()) {
       for (let first = pool.waiting.first; first !== undefined; first = pool.waiting.first) {
         this.#unqueue(pool, first)
         first.fail(new PoolClosed({ origin: pool.origin.key, sent: "none" }))
       }
     }
-    for (const driver of [...this.drivers]) driver.close()
+    for (const driver of this.drivers) driver.close()
   }
 }

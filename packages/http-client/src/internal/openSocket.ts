@@ -1,8 +1,8 @@
 // @effect-diagnostics nodeBuiltinImport:off -- the driver of sockets, TLS and name lookup
+import * as Schema from "effect/Schema"
 import * as Dns from "node:dns"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import * as Schema from "effect/Schema"
 import type { Settings } from "../HttpConfig.ts"
 import { AddressForbidden, ConnectError, DnsError, TlsError } from "../HttpError.ts"
 

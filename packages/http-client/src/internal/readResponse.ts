@@ -145,8 +145,7 @@ export class NetResponse extends Inspectable.Class implements HttpClientResponse
   get formData(): Effect.Effect<FormData, ResponseError> {
     return Effect.flatMap(this.arrayBuffer, (body) =>
       Effect.tryPromise({
-        try: () =>
-          new Response(body, { headers: { "content-type": this.headers["content-type"] ?? "" } }).formData(),
+        try: () => new Response(body, { headers: { "content-type": this.headers["content-type"] ?? "" } }).formData(),
         catch: (cause) => this.#error(cause)
       }))
   }

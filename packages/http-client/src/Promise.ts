@@ -1,0 +1,181 @@
+/**
+ * The client for people without Effect: promises, `await using`, and errors that are the typed errors themselves.
+ *
+ * @since 0.1.0
+ */
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import type { HttpMethod } from "@effect/platform/HttpMethod"
+import * as UrlParams from "@effect/platform/UrlParams"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { ConnectionPool } from "./ConnectionPool.ts"
+import type { PoolStats } from "./ConnectionPool.ts"
+import type { PoolOptions } from "./HttpConfig.ts"
+import * as HttpError from "./HttpError.ts"
+import * as NetHttpClient from "./NetHttpClient.ts"
+import { withRedirects } from "./Redirect.ts"
+
+/**
+ * - `baseUrl`: put before every URL
+ * - `headers`: sent with every request, unless the request has its own
+ * - `redirects`: how many to follow (10)
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientOptions extends PoolOptions {
+  readonly baseUrl?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly redirects?: number | undefined
+}
+
+/**
+ * `json` is encoded and typed as such; `body` is sent as it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RequestOptions {
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly query?: UrlParams.Input | undefined
+  readonly json?: unknown
+  readonly body?: string | Uint8Array | URLSearchParams | FormData | ReadableStream<Uint8Array> | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * A response of any status. Its body is read once as a stream, or as often as one likes otherwise.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** The URL that answered, after redirects. */
+  readonly url: string
+  readonly json: () => Promise<unknown>
+  readonly text: () => Promise<string>
+  readonly bytes: () => Promise<Uint8Array>
+  readonly stream: () => ReadableStream<Uint8Array>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Client extends AsyncDisposable {
+  readonly request: (method: HttpMethod, url: string, options?: RequestOptions) => Promise<ClientResponse>
+  readonly get: (url: string, options?: RequestOptions) => Promise<ClientResponse>
+  readonly head: (url: string, options?: RequestOptions) => Promise<ClientResponse>
+  readonly post: (url: string, options?: RequestOptions) => Promise<ClientResponse>
+  readonly put: (url: string, options?: RequestOptions) => Promise<ClientResponse>
+  readonly patch: (url: string, options?: RequestOptions) => Promise<ClientResponse>
+  readonly delete: (url: string, options?: RequestOptions) => Promise<ClientResponse>
+  readonly stats: () => Promise<PoolStats>
+}
+
+const precise = (error: HttpClientError): HttpClientError | HttpError.HttpError =>
+  Option.getOrElse(HttpError.fromClientError(error), () => error)
+
+const bodyOf = (options: RequestOptions): Effect.Effect<HttpBody.HttpBody, HttpError.InvalidRequest> => {
+  const { body, json } = options
+  if (json !== undefined) {
+    return Effect.mapError(
+      HttpBody.json(json),
+      () => new HttpError.InvalidRequest({ reason: "Body", detail: "the value cannot be written as JSON" })
+    )
+  }
+  if (body === undefined) return Effect.succeed(HttpBody.empty)
+  if (typeof body === "string") return Effect.succeed(HttpBody.text(body))
+  if (body instanceof Uint8Array) return Effect.succeed(HttpBody.uint8Array(body))
+  if (body instanceof URLSearchParams) return Effect.succeed(HttpBody.urlParams(UrlParams.fromInput(body)))
+  return Effect.succeed(body instanceof FormData ? HttpBody.formData(body) : HttpBody.raw(body))
+}
+
+const requestOf = (
+  method: HttpMethod,
+  url: string,
+  client: ClientOptions,
+  options: RequestOptions
+): Effect.Effect<HttpClientRequest.HttpClientRequest, HttpError.InvalidRequest> =>
+  Effect.map(bodyOf(options), (body) =>
+    HttpClientRequest.modify(HttpClientRequest.make("GET")(url), { method }).pipe(
+      client.baseUrl === undefined ? identity : HttpClientRequest.prependUrl(client.baseUrl),
+      options.query === undefined ? identity : HttpClientRequest.appendUrlParams(options.query),
+      HttpClientRequest.setBody(body),
+      HttpClientRequest.setHeaders({ ...client.headers, ...options.headers })
+    ))
+
+/**
+ * A client with a pool of its own. Close it with `await using` or `[Symbol.asyncDispose]()`.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from "@sennit/http-client/Promise"
+ *
+ * await using client = createClient({ baseUrl: "https://example.com" })
+ * const response = await client.get("/", { headers: { accept: "text/html" } })
+ * const page = await response.text()
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const createClient = (options: ClientOptions = {}): Client => {
+  const runtime = ManagedRuntime.make(NetHttpClient.layerPooled(options))
+
+  const run = <A, E>(
+    effect: Effect.Effect<A, E, HttpClient.HttpClient | ConnectionPool>,
+    signal?: AbortSignal
+  ): Promise<A> =>
+    runtime.runPromiseExit(effect, signal === undefined ? {} : { signal }).then(Exit.match({
+      onSuccess: identity,
+      onFailure: (cause) => {
+        signal?.throwIfAborted()
+        throw Cause.squash(cause)
+      }
+    }))
+
+  const responseOf = (response: HttpClientResponse): ClientResponse => ({
+    status: response.status,
+    headers: response.headers,
+    url: response.request.url,
+    json: () => run(Effect.mapError(response.json, precise)),
+    text: () => run(Effect.mapError(response.text, precise)),
+    bytes: () =>
+      run(Effect.mapBoth(response.arrayBuffer, { onFailure: precise, onSuccess: (it) => new Uint8Array(it) })),
+    stream: () => Stream.toReadableStream(Stream.mapError(response.stream, precise))
+  })
+
+  const request: Client["request"] = (method, url, requestOptions = {}) =>
+    run(
+      Effect.gen(function*() {
+        const client = withRedirects(yield* HttpClient.HttpClient, { max: options.redirects })
+        const made = yield* requestOf(method, url, options, requestOptions)
+        return responseOf(yield* Effect.mapError(client.execute(made), precise))
+      }),
+      requestOptions.signal
+    )
+
+  return {
+    request,
+    get: (url, requestOptions) => request("GET", url, requestOptions),
+    head: (url, requestOptions) => request("HEAD", url, requestOptions),
+    post: (url, requestOptions) => request("POST", url, requestOptions),
+    put: (url, requestOptions) => request("PUT", url, requestOptions),
+    patch: (url, requestOptions) => request("PATCH", url, requestOptions),
+    delete: (url, requestOptions) => request("DELETE", url, requestOptions),
+    stats: () => run(Effect.flatMap(ConnectionPool, (pool) => pool.stats)),
+    [Symbol.asyncDispose]: () => runtime.dispose()
+  }
+}
