@@ -3,10 +3,12 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Order from "effect/Order"
 import * as Stream from "effect/Stream"
 import type { Capability } from "./Capability.ts"
 import * as Driver from "./Driver.ts"
@@ -64,6 +66,12 @@ interface Stored {
   readonly attributes: Attributes
 }
 
+const byUtf8 = Order.make<string>(Key.compare)
+
+/** Decides and changes in one synchronous step, so that no other fiber runs in between. */
+const change = <A>(step: (now: number) => A | Driver.Failure): Effect.Effect<A, Driver.Failure> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => settle(step(now)))
+
 const makeDriver = (): Driver.Driver<MemoryCapability> => {
   const shelf = makeShelf()
   const find = (key: Key.Key): Stored | Driver.Failure =>
@@ -79,9 +87,6 @@ const makeDriver = (): Driver.Driver<MemoryCapability> => {
       ? Driver.refuse({ _tag: "PreconditionFailed" }, key)
       : undefined
   }
-  /** Decides and changes in one synchronous step, so that no other fiber runs in between. */
-  const change = <A>(step: (now: number) => A | Driver.Failure) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => settle(step(now)))
   const commit = (key: Key.Key, mode: Driver.Mode, bytes: Uint8Array, attributes: Attributes) =>
     change((now) => obstacle(key, mode) ?? shelf.set(key, bytes, attributes, now))
   const transfer = (from: Key.Key, to: Key.Key, mode: "create" | "overwrite", keep: boolean) =>
@@ -163,10 +168,10 @@ const makeShelf = () => {
   const below = new Map<string, number>()
   let order: ReadonlyArray<Key.Key> | undefined
   let writes = 0
-  const count = (key: Key.Key, change: 1 | -1) => {
+  const count = (key: Key.Key, step: 1 | -1) => {
     order = undefined
     for (const folder of foldersOf(key)) {
-      const left = (below.get(folder) ?? 0) + change
+      const left = (below.get(folder) ?? 0) + step
       if (left === 0) below.delete(folder)
       else below.set(folder, left)
     }
@@ -184,7 +189,7 @@ const makeShelf = () => {
     remove: (key: Key.Key): void => {
       if (objects.delete(key)) count(key, -1)
     },
-    sorted: (): ReadonlyArray<Key.Key> => (order ??= Array.from(objects.keys()).sort(Key.compare))
+    sorted: (): ReadonlyArray<Key.Key> => (order ??= Arr.sort(objects.keys(), byUtf8))
   }
 }
 

@@ -1,8 +1,10 @@
-import { describe, it } from "@effect/vitest"
+import { describe, it, vi } from "@effect/vitest"
 import { Local, Memory } from "@sennit/store"
 import { conformanceFor } from "@sennit/store/testing"
 import { Effect } from "effect"
 import { tempFolder } from "./support/tempFolder.ts"
+
+vi.setConfig({ testTimeout: 0 })
 
 describe("the contract on Memory", () => {
   const { capabilities } = Effect.runSync(Memory.make())

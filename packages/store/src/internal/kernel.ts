@@ -281,7 +281,7 @@ const transferring = (kernel: Kernel): Pick<Operations, "move" | "copy"> => {
       if (primitive === undefined) return yield* refused(driver, operation, operation)
       const source = yield* kernel.locate(operation, from)
       const target = yield* kernel.locate(operation, to)
-      const call = { operation, source, target }
+      const call = source.key === target.key ? { operation, source } : { operation, source, target }
       const version = yield* kernel.guard(
         call,
         source.key === target.key

@@ -9,6 +9,7 @@
  * The steps are answered from the kernel's directory cache and made at once: a trip to the thread pool for each
  * costs more than all of them.
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
@@ -78,8 +79,11 @@ const codeOf = (error: unknown): unknown =>
 /** A link opened as a folder fails as a file does; which of the two it was matters to the caller. */
 const explain = (path: string, error: unknown): unknown =>
   codeOf(error) === "ENOTDIR" && Fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
-    ? new Driver.Refusal({ condition: { _tag: "InvalidPath", reason: "SymbolicLink" } })
+    ? refusal("SymbolicLink")
     : error
+
+const refusal = (reason: "SymbolicLink" | "AncestorIsObject") =>
+  new Driver.Refusal({ condition: { _tag: "InvalidPath", reason } })
 
 /** True when this call made it. */
 const makeFolder = (path: string): boolean => {
@@ -95,7 +99,7 @@ const makeFolder = (path: string): boolean => {
 /** From the innermost out, up to the first that cannot be removed: it is not empty, gone already or in use. */
 const removeEmpty = (paths: ReadonlyArray<string>): void => {
   try {
-    for (const path of [...paths].reverse()) Fs.rmdirSync(path)
+    for (const path of Arr.reverse(paths)) Fs.rmdirSync(path)
   } catch {
     return
   }
@@ -141,10 +145,11 @@ const walkRealPaths = (root: string) => (segments: ReadonlyArray<string>, create
     const path = pathOf(depth)
     const stat = Fs.lstatSync(path, { throwIfNoEntry: false })
     if (stat === undefined && create && makeFolder(path)) unsynced.push(pathOf(depth - 1))
-    if (stat?.isSymbolicLink() === true) throw explain(path, Object.assign(new Error(), { code: "ENOTDIR" }))
+    if (stat?.isSymbolicLink() === true) throw refusal("SymbolicLink")
+    if (stat?.isDirectory() === false) throw refusal("AncestorIsObject")
   }
   const path = pathOf(segments.length)
-  if (Fs.realpathSync(path) !== path) throw explain(path, Object.assign(new Error(), { code: "ENOTDIR" }))
+  if (Fs.realpathSync(path) !== path) throw refusal("SymbolicLink")
   const prune = () => {
     removeEmpty(segments.map((_, depth) => pathOf(depth + 1)))
   }

@@ -1,7 +1,9 @@
 // @effect-diagnostics nodeBuiltinImport:off the local driver is the one user of node:fs
 /** Listings of folders on disk in the order of their keys' UTF-8 bytes, and the sweep of unfinished writes. */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Order from "effect/Order"
 import * as Fs from "node:fs"
 import * as Driver from "../Driver.ts"
 import type { Entry } from "../Entry.ts"
@@ -25,6 +27,10 @@ interface Frame {
   readonly names: ReadonlyArray<Name>
   readonly next: number
 }
+
+const byOrder = Order.make((self: { readonly order: string }, that: { readonly order: string }) =>
+  Key.compare(self.order, that.order)
+)
 
 /** @internal Holds the names of the folders on the way down, and no descriptor between pages. */
 export const listPage = (
@@ -87,7 +93,7 @@ const readNames = (folders: Folders, prefix: Key.Prefix): Effect.Effect<Readonly
       const order = isFolder ? `${dirent.name}/` : dirent.name
       if (Either.isRight(key)) names.push({ key: key.right, name: dirent.name, isFolder, order })
     }
-    return names.sort((a, b) => Key.compare(a.order, b.order))
+    return Arr.sort(names, byOrder)
   })
 
 const describe = (
@@ -115,31 +121,27 @@ const describeAll = (
   let failed: NodeJS.ErrnoException | null = null
   let next = 0
   let running = 0
-  const advance = (): void => {
-    while (running < statsInFlight && next < names.length && failed === null) {
-      const index = next++
-      const name = names[index]
-      if (name === undefined || name.isFolder) {
-        entries[index] = name === undefined ? undefined : { _tag: "Folder", key: name.key }
-        continue
-      }
-      running++
-      Fs.lstat(`${folder}/${name.name}`, { bigint: true }, (error, stats) => {
-        running--
-        if (error === null) {
-          entries[index] = stats.isFile()
-            ? { _tag: "Object", key: name.key, ...versionOf(stats) }
-            : undefined
-        } else if (error.code !== "ENOENT") failed = error
-        advance()
-      })
-    }
-    if (running === 0) {
-      running = -1
-      callback(failed, entries.filter((entry) => entry !== undefined))
-    }
+  const finish = (): void => {
+    if (running === 0) callback(failed, entries.filter((entry) => entry !== undefined))
   }
-  advance()
+  const start = (): void => {
+    const index = next++
+    const name = names[index]
+    if (name === undefined || failed !== null) return finish()
+    running++
+    Fs.lstat(`${folder}/${name.name}`, { bigint: true }, (error, stats) => {
+      running--
+      if (error !== null && error.code !== "ENOENT") failed = error
+      if (error === null) entries[index] = describeOne(name, stats)
+      start()
+    })
+  }
+  for (let lane = 0; lane < Math.min(statsInFlight, names.length); lane++) start()
+}
+
+const describeOne = (name: Name, stats: Fs.BigIntStats): Entry | undefined => {
+  if (name.isFolder) return { _tag: "Folder", key: name.key }
+  return stats.isFile() ? { _tag: "Object", key: name.key, ...versionOf(stats) } : undefined
 }
 
 /** @internal Removes unfinished writes that nobody has touched since `before`; answers how many. */

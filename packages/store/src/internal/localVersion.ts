@@ -4,7 +4,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Fs from "node:fs"
-import * as Driver from "../Driver.ts"
+import type * as Driver from "../Driver.ts"
 import type { Version } from "../Entry.ts"
 
 /** @internal The etag is inode, size and time of change; writes make the latter unique, see `makeStamps`. */

@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Order from "effect/Order"
 import * as Stream from "effect/Stream"
 import { define, expectFailure, expectSame, joinBytes, overwrite, pattern, toArray } from "./Case.ts"
 import type { Conformance } from "./Case.ts"
@@ -167,7 +169,7 @@ const order = define({
   uses: ["write", "list", "readText"],
   run: (store) =>
     Effect.gen(function*() {
-      yield* Effect.forEach([...oddKeys].reverse(), (key) => store.write(key, `<${key}>`, overwrite))
+      yield* Effect.forEach(Arr.reverse(oddKeys), (key) => store.write(key, `<${key}>`, overwrite))
       const listed = yield* toArray(store.list("", { recursive: true }))
       yield* expectSame("the keys", listed.map(({ key }) => key), oddKeys)
       for (const { key } of listed) yield* expectSame("read by listed key", yield* store.readText(key), `<${key}>`)
@@ -203,7 +205,7 @@ const pages = define({
     Effect.gen(function*() {
       const keys = Array.from({ length: 2200 }, (_, i) => `${i % 3}/${String(i).padStart(5, "0")}`)
       yield* Effect.forEach(keys, (key) => store.write(key, "x", overwrite), { concurrency: 16 })
-      const sorted = [...keys].sort()
+      const sorted = Arr.sort(keys, Order.string)
       const listed = yield* toArray(store.list("", { recursive: true }))
       yield* expectSame("all", listed.map(({ key }) => key), sorted)
       const seen: Array<string> = []

@@ -202,13 +202,13 @@ const metadata = define({
   also: ["metadata", "createIfAbsent"],
   run: (store) =>
     Effect.gen(function*() {
-      const metadata = { author: "ä ö", empty: "" }
-      yield* store.write("a", "x", { contentType: "text/plain", metadata })
+      const given = { author: "ä ö", empty: "" }
+      yield* store.write("a", "x", { contentType: "text/plain", metadata: given })
       yield* store.copy("a", "b")
       yield* store.move("a", "c")
       for (const key of ["b", "c"]) {
         const info = yield* store.stat(key)
-        yield* expectSame("metadata", info.metadata, metadata)
+        yield* expectSame("metadata", info.metadata, given)
         yield* expectSame("content type", info.contentType._tag === "Some" && info.contentType.value, "text/plain")
       }
       yield* store.write("c", "y", overwrite)

@@ -1,0 +1,103 @@
+// @effect-diagnostics nodeBuiltinImport:off the README is compared as a file
+import { describe, expect, it } from "@effect/vitest"
+import { Capability, Operations, StoreError, Telemetry } from "@sennit/store"
+import type { Interceptor, Store } from "@sennit/store"
+import { conformance, derive } from "@sennit/store/testing"
+import { Effect, Metric, Stream } from "effect"
+import * as Fs from "node:fs"
+
+const table = {
+  ...Operations.operations,
+  shout: { needs: ["write", "metadata"], kind: "effect", arguments: ["key", "options"], gates: { loud: "copy" } },
+  echo: { needs: ["read"], kind: "stream", arguments: ["key", "body"], gates: {} }
+} as const satisfies Operations.OperationTable
+
+const shout = (path: unknown) => Effect.succeed(`${String(path)}!`)
+const echo = (_path: unknown, body: unknown) => body instanceof Uint8Array ? Stream.make(body) : Stream.empty
+
+const make = (
+  capabilities: ReadonlyArray<Capability.Capability>,
+  interceptors: ReadonlyArray<Interceptor.Interceptor> = []
+) => derive({ table, capabilities: new Set(capabilities), methods: { shout, echo }, interceptors })
+
+const cells = (text: string) =>
+  text.split("\n").filter((line) => line.startsWith("|")).map((line) =>
+    line.split("|").map((cell) => cell.trim().replace(/^-+$/, "-"))
+  )
+
+describe("the operation table", () => {
+  it.effect("an operation added to it reaches every derived surface", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const { methods, promises } = make(["read", "write", "metadata"], [{
+        effect: (call, next) => Effect.zipRight(Effect.sync(() => seen.push(call.operation)), next)
+      }])
+      // the view
+      expect(Object.keys(methods)).toEqual(["shout", "echo"])
+      expect(Object.keys(make(["read", "write"]).methods)).toEqual(["echo"])
+      // the interceptor and the Promise facade
+      expect(yield* Effect.promise(() => Promise.resolve(promises["shout"]?.("hey")))).toBe("hey!")
+      expect(seen).toEqual(["shout"])
+      // the gate
+      yield* Effect.promise(() =>
+        expect(promises["shout"]?.("hey", { loud: true })).rejects.toMatchObject({
+          _tag: "CapabilityNotSupported",
+          capability: "copy"
+        })
+      )
+      expect(seen).toEqual(["shout"])
+      // the metric
+      const { attribute, operationCount } = Telemetry
+      const counted = operationCount.pipe(
+        Metric.tagged(attribute.backend, "derived"),
+        Metric.tagged(attribute.operation, "shout"),
+        Metric.tagged(attribute.outcome, "success")
+      )
+      expect((yield* Metric.value(counted)).count).toBe(1)
+      // the span's name and the matrix
+      expect(Operations.spanName("shout")).toBe("Store.shout")
+      expect(Operations.matrix(table)).toContain("| `shout` | Effect | `write`, `metadata` | `loud`: `copy` |")
+    }))
+
+  it("is the README's matrix", () => {
+    const readme = Fs.readFileSync(new URL("../README.md", import.meta.url), "utf8")
+    const rows = new Set(cells(readme).map(String))
+    expect(cells(Operations.matrix(Operations.operations)).filter((row) => !rows.has(String(row)))).toEqual([])
+    const names = [...readme.matchAll(/^\| `(\w+)` +\| (?:Effect|Stream)/gm)].map(([, name]) => name)
+    expect(names).toEqual(Object.keys(Operations.operations))
+  })
+
+  it("names only capabilities that exist, and each is used by an operation, an option or the contract", () => {
+    const specs = Object.values<Operations.OperationSpec>(Operations.operations)
+    const gates = specs.flatMap((spec) => Object.values(spec.gates)).filter((gate) => gate !== "mode")
+    const used = new Set<string>([
+      ...specs.flatMap(({ needs }) => needs),
+      ...gates,
+      ...conformance.flatMap(({ needs }) => needs)
+    ])
+    expect([...used].filter((name) => !Capability.all.some((capability) => capability === name))).toEqual([])
+    expect(Capability.all.filter((capability) => !used.has(capability))).toEqual([])
+  })
+
+  it("is used whole by the contract", () => {
+    const used = new Set<string>(conformance.flatMap(({ needs }) => needs))
+    for (const [operation, { needs }] of Object.entries(Operations.operations)) {
+      expect([operation, needs.every((need) => used.has(need))]).toEqual([operation, true])
+    }
+  })
+
+  it("a store is assignable by structure: the type of the view has exactly the operations of its capabilities", () => {
+    type View = keyof Store.StoreOf<"read" | "list"> & Operations.Operation
+    const expected: ReadonlyArray<View> = ["read", "readBytes", "readText", "stat", "exists", "list"]
+    const all: { readonly [K in View]: true } = {
+      read: true,
+      readBytes: true,
+      readText: true,
+      stat: true,
+      exists: true,
+      list: true
+    }
+    expect(Object.keys(all)).toEqual(expected)
+    expect(StoreError.InvalidPathReason.literals.length).toBeGreaterThan(0)
+  })
+})
