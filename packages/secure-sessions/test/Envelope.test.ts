@@ -54,12 +54,15 @@ describe("Envelope vectors made by pyca/cryptography", () => {
       expect(envelopes.length).toBe(7)
       for (const { aad, envelope, name, nonce, place, plaintext } of envelopes) {
         const header = Envelope.header(Suite.aes256Gcm.id, keyId)
-        expect(same(Aad.ofPlace(header, place, place), aad), name).toBe(true)
+        expect({ name, same: same(Aad.ofPlace(header, place, place), aad) }).toEqual({ name, same: true })
         const sealed = Suite.aes256Gcm.seal(messageKey, nonce, aad, plaintext)
-        expect(same(Envelope.encode({ header, nonce, ...sealed }), envelope), name).toBe(true)
+        expect({ name, same: same(Envelope.encode({ header, nonce, ...sealed }), envelope) }).toEqual({
+          name,
+          same: true
+        })
         const parts = yield* Envelope.decode(envelope, suites)
         const opened = parts.suite.open(messageKey, parts.nonce, aad, parts.ciphertext, parts.tag)
-        expect(same(opened, plaintext), name).toBe(true)
+        expect({ name, same: same(opened, plaintext) }).toEqual({ name, same: true })
         expect(envelope.length - plaintext.length).toBe(49)
       }
     }))
@@ -101,6 +104,9 @@ describe("Envelope vectors made by pyca/cryptography", () => {
     }))
 })
 
+const reasonOf = (input: Uint8Array) =>
+  Either.match(Envelope.decode(input, suites), { onLeft: ({ reason }) => reason, onRight: () => "decoded" })
+
 describe("Envelope", () => {
   const bytes = fc.uint8Array({ maxLength: 80 })
 
@@ -125,9 +131,6 @@ describe("Envelope", () => {
       input[0] === 0x5e && input[1] === 0x55 && input[2] === 2 && input[3] === 2 && long
     )
   })
-
-  const reasonOf = (input: Uint8Array) =>
-    Either.match(Envelope.decode(input, suites), { onLeft: ({ reason }) => reason, onRight: () => "decoded" })
 
   it("each refusal has its own reason", () => {
     const valid = Uint8Array.of(0x5e, 0x55, 2, 2, 0, ...new Uint8Array(44))
