@@ -41,7 +41,8 @@ export const MemoryType = Schema.Literal("episodic", "semantic", "working", "pro
 export type MemoryType = typeof MemoryType.Type
 
 /**
- * A flat record of JSON scalars that travels with a memory; it is neither searched nor put into prompts.
+ * A flat record of JSON scalars that travels with a memory; it is neither searched nor put into prompts. At most 8,192
+ * characters of JSON; a key `__proto__` is refused.
  *
  * @since 0.1.0
  * @category models

@@ -44,7 +44,8 @@ export class IngestionError extends Schema.TaggedError<IngestionError>()("Ingest
       "too-long": `the text is longer than ${this.limit} characters; save it in parts`,
       "label": `sessionId, speaker and role must have 1 to ${this.limit} characters and no NUL`,
       "event-time": "eventTime is not a valid time",
-      "metadata": `metadata must be a flat record of JSON scalars of at most ${this.limit} bytes`
+      "metadata":
+        `metadata must be a flat record of JSON scalars, at most ${this.limit} characters of JSON, without a key __proto__`
     }[this.reason]
     return `The memory was not saved: ${why}.`
   }

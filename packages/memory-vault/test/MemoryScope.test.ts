@@ -2,10 +2,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { MemoryScope } from "@sennit/memory-vault"
 import { Either } from "effect"
 
+const reasons = (ids: ReadonlyArray<string>) =>
+  ids.map((id) => Either.match(MemoryScope.user(id), { onLeft: ({ reason }) => reason, onRight: () => "accepted" }))
+
 describe("MemoryScope", () => {
   it("refuses identifiers that cannot tell users apart", () => {
-    const reasons = (ids: ReadonlyArray<string>) =>
-      ids.map((id) => Either.match(MemoryScope.user(id), { onLeft: ({ reason }) => reason, onRight: () => "accepted" }))
     expect(reasons(["", "a\0", "\ud800", "\udc00x", "x".repeat(513), "é".repeat(257)])).toEqual([
       "empty",
       "nul",
@@ -14,7 +15,9 @@ describe("MemoryScope", () => {
       "too-long",
       "too-long"
     ])
-    expect(reasons(["x".repeat(512), "é".repeat(256), " ", "\n", "../..", "%", "😀"])).toEqual(Array(7).fill("accepted"))
+    expect(reasons(["x".repeat(512), "é".repeat(256), " ", "\n", "../..", "%", "😀"])).toEqual(
+      Array(7).fill("accepted")
+    )
   })
 
   it("says which identifier it refuses, and not its content", () => {

@@ -3,20 +3,22 @@ import { SqliteClient } from "@effect/sql-sqlite-node"
 import { describe, expect, it } from "@effect/vitest"
 import { MemoryVault, TokenCounter } from "@sennit/memory-vault"
 import { laws } from "@sennit/memory-vault/testing"
-import { ConfigProvider, Effect, Layer, Stream, Tracer } from "effect"
-import { layerFile, layerRaw, makeFile, scopeOf, userMemory } from "./support/vaultFile.ts"
+import { ConfigProvider, Context, Effect, Layer, Stream, Tracer } from "effect"
+import { layerFile, layerRaw, makeFile, scopeOf, userMemory, within } from "./support/vaultFile.ts"
 
 for (const [name, layer] of [["a SQLite file", layerFile], ["memory", MemoryVault.layerMemory]] as const) {
   describe(`contract of a vault in ${name}`, () => {
     for (const law of laws) {
-      it.effect(law.name, () => Effect.provide(law.check, layer))
+      it.effect(law.name, () => within(layer)(law.check))
     }
   })
 }
 
 const textsOf = (user: string) =>
-  Effect.flatMap(userMemory(user), (memory) =>
-    Effect.map(Stream.runCollect(memory.list()), (all) => Array.from(all, ({ text }) => text)))
+  Effect.flatMap(
+    userMemory(user),
+    (memory) => Effect.map(Stream.runCollect(memory.list()), (all) => Array.from(all, ({ text }) => text))
+  )
 
 describe("MemoryVault", () => {
   it.scoped("reaches data through a scope only", () =>
@@ -29,13 +31,13 @@ describe("MemoryVault", () => {
       const plain = () => vault.scoped({ tenant: "", user: "alice", agent: "" })
       expect(missing).toThrow(TypeError)
       expect(plain).toThrow(TypeError)
-    }).pipe(Effect.provide(MemoryVault.layerMemory)))
+    }).pipe(within(MemoryVault.layerMemory)))
 
   it.scoped("keeps memories over a restart", () =>
     Effect.gen(function*() {
       const filename = yield* makeFile
       const open = <A, E>(effect: Effect.Effect<A, E, MemoryVault.MemoryVault>) =>
-        Effect.provide(effect, MemoryVault.layerSqlite({ filename }))
+        within(MemoryVault.layerSqlite({ filename }))(effect)
       yield* open(Effect.flatMap(userMemory("alice"), (alice) => alice.save("The cat is called Miso.")))
       const { memories } = yield* open(Effect.flatMap(userMemory("alice"), (alice) => alice.recall("the cat's name")))
       expect(memories.map(({ memory }) => memory.text)).toEqual(["The cat is called Miso."])
@@ -44,15 +46,11 @@ describe("MemoryVault", () => {
   it.scoped("sees what another vault on the same file wrote, removed and erased", () =>
     Effect.gen(function*() {
       const filename = yield* makeFile
-      const first = yield* Effect.provide(
-        userMemory("alice"),
-        yield* Layer.build(MemoryVault.layerSqlite({ filename }))
-      )
-      const second = yield* Effect.provide(
-        userMemory("alice"),
-        yield* Layer.build(MemoryVault.layerSqlite({ filename }))
-      )
-      const recalled = Effect.map(first.recall("harbour"), ({ memories }) => memories.map(({ memory }) => memory.text))
+      const open = Effect.map(Layer.build(MemoryVault.layerSqlite({ filename })), (context) =>
+        Context.get(context, MemoryVault.MemoryVault).scoped(scopeOf("alice")))
+      const [first, second] = [yield* open, yield* open]
+      const recalled = Effect.map(first.recall("harbour"), ({ memories }) =>
+        memories.map(({ memory }) => memory.text))
       yield* first.save("One harbour.")
       expect(yield* recalled).toEqual(["One harbour."])
       const { memories: [saved] } = yield* second.save("Two harbours.")
@@ -75,33 +73,34 @@ describe("MemoryVault", () => {
           yield* alice.save("The ferry is blue.")
           const first = yield* alice.recall({ query: "ferry", explain: true })
           return [first, yield* alice.recall({ query: "ferry", explain: true })]
-        }).pipe(Effect.provide(MemoryVault.layerSqlite({ filename, cachedMemories })))
+        }).pipe(within(MemoryVault.layerSqlite({ filename, cachedMemories })))
       const [large] = yield* ask(1000)
       const small = yield* ask(1)
-      for (const result of small) expect(result.memories.map(({ score }) => score)).toEqual(large?.memories.map(({ score }) => score))
+      for (const result of small) {
+        expect(result.memories.map(({ score }) => score)).toEqual(large?.memories.map(({ score }) => score))
+      }
     }))
 
   it.scoped("refuses a database of a newer schema and leaves it alone", () =>
     Effect.gen(function*() {
       const filename = yield* makeFile
-      yield* Effect.provide(textsOf("alice"), MemoryVault.layerSqlite({ filename }))
+      yield* within(MemoryVault.layerSqlite({ filename }))(textsOf("alice"))
       const version = Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         return yield* sql`SELECT value FROM vault_meta WHERE key = 'schema'`
       })
-      yield* Effect.provide(
-        Effect.flatMap(SqlClient.SqlClient, (sql) => sql`UPDATE vault_meta SET value = 999 WHERE key = 'schema'`),
-        layerRaw(filename)
+      yield* within(layerRaw(filename))(
+        Effect.flatMap(SqlClient.SqlClient, (sql) => sql`UPDATE vault_meta SET value = 999 WHERE key = 'schema'`)
       )
-      const error = yield* Effect.flip(Effect.provide(textsOf("alice"), MemoryVault.layerSqlite({ filename })))
+      const error = yield* Effect.flip(within(MemoryVault.layerSqlite({ filename }))(textsOf("alice")))
       expect(error).toMatchObject({ _tag: "ConfigurationError", reason: "schema-too-new", found: 999 })
-      expect(yield* Effect.provide(version, layerRaw(filename))).toEqual([{ value: 999 }])
+      expect(yield* within(layerRaw(filename))(version)).toEqual([{ value: 999 }])
     }))
 
   it.effect("fails with a typed error where no file can be made", () =>
     Effect.gen(function*() {
       const layer = MemoryVault.layerSqlite({ filename: "/nowhere/at/all/vault.db" })
-      const error = yield* Effect.flip(Effect.provide(textsOf("alice"), layer))
+      const error = yield* Effect.flip(within(layer)(textsOf("alice")))
       expect(error).toMatchObject({ _tag: "StorageError", reason: "open", retryable: false })
     }))
 
@@ -112,11 +111,12 @@ describe("MemoryVault", () => {
         new Map([["MEMORY_VAULT_FILENAME", filename], ["MEMORY_VAULT_MAX_TEXT_LENGTH", "10"]]),
         { pathDelim: "_" }
       )
-      const error = yield* Effect.flatMap(userMemory("alice"), (alice) => alice.save("Longer than ten characters.")).pipe(
-        Effect.provide(MemoryVault.layerConfig()),
-        Effect.withConfigProvider(provider),
-        Effect.flip
-      )
+      const error = yield* Effect.flatMap(userMemory("alice"), (alice) => alice.save("Longer than ten characters."))
+        .pipe(
+          within(MemoryVault.layerConfig()),
+          Effect.withConfigProvider(provider),
+          Effect.flip
+        )
       expect(error).toMatchObject({ _tag: "IngestionError", reason: "too-long", limit: 10 })
     }))
 
@@ -128,7 +128,7 @@ describe("MemoryVault", () => {
         const alice = yield* userMemory("alice")
         yield* alice.save("one two three")
         return yield* alice.recall("two")
-      }).pipe(Effect.provide(layer))
+      }).pipe(within(layer))
       expect(totalTokens).toBe(promptBlock.split(/\s+/).length)
     }))
 
@@ -150,5 +150,5 @@ describe("MemoryVault", () => {
       expect(spans.map(({ name }) => name)).toContain("MemoryVault.save")
       const seen = spans.map(({ attributes, name }) => [name, ...Array.from(attributes, String)].join(" "))
       expect(seen.filter((entry) => entry.includes("marker"))).toEqual([])
-    }).pipe(Effect.provide(MemoryVault.layerMemory)))
+    }).pipe(within(MemoryVault.layerMemory)))
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { TokenCounter } from "@sennit/memory-vault"
 import { Effect } from "effect"
+import { within } from "./support/vaultFile.ts"
 
 describe("TokenCounter", () => {
   it.effect("counts as cl100k_base does, control tokens being text", () =>
@@ -14,5 +15,5 @@ describe("TokenCounter", () => {
       expect(count("お誕生日おめでとう")).toBe(9)
       expect(count("")).toBe(0)
       expect(count("<|endoftext|>")).toBeGreaterThan(1)
-    }).pipe(Effect.provide(TokenCounter.layerCl100k)))
+    }).pipe(within(TokenCounter.layerCl100k)))
 })

@@ -1,10 +1,24 @@
 import { describe, expect, it } from "@effect/vitest"
+import { MemoryVault } from "@sennit/memory-vault"
+import type { MemoryId } from "@sennit/memory-vault/Memory"
 import type { UserMemory } from "@sennit/memory-vault/MemoryVault"
-import { Memory, MemoryVault } from "@sennit/memory-vault"
-import { Effect, Exit, FastCheck, Layer, Option, Scope, Stream } from "effect"
-import { scopeOf, userMemory } from "./support/vaultFile.ts"
+import { Effect, FastCheck, Option, Stream } from "effect"
+import { scopeOf, userMemory, within } from "./support/vaultFile.ts"
 
-const users = ["u_4", "u_42", "U_4", "u_4 ", "é", "e\u0301", "%", "u_4\n", "' OR '1'='1", "{\"user\":1}", "NEAR(u)", "*"]
+const users = [
+  "u_4",
+  "u_42",
+  "U_4",
+  "u_4 ",
+  "é",
+  "e\u0301",
+  "%",
+  "u_4\n",
+  "' OR '1'='1",
+  "{\"user\":1}",
+  "NEAR(u)",
+  "*"
+]
 
 const command = FastCheck.oneof(
   { weight: 5, arbitrary: FastCheck.record({ verb: FastCheck.constant("save"), text: FastCheck.nat(9) }) },
@@ -21,11 +35,11 @@ type Held = Map<string, string>
 
 const noteOf = (user: number, text: number) => `Note ${text} on the lighthouse, by writer${user}.`
 
-const run = (
+const perform = (
   memory: UserMemory,
   user: number,
   held: Held,
-  ids: ReadonlyArray<Memory.MemoryId>,
+  ids: ReadonlyArray<MemoryId>,
   { text, verb }: { readonly verb: string; readonly text: number }
 ) =>
   Effect.gen(function*() {
@@ -47,7 +61,9 @@ const run = (
         return []
       }
       case "get": {
-        if (id !== undefined) expect(Option.map(yield* memory.get(id), (found) => found.text)).toEqual(Option.fromNullable(held.get(id)))
+        if (id !== undefined) {
+          expect(Option.map(yield* memory.get(id), (found) => found.text)).toEqual(Option.fromNullable(held.get(id)))
+        }
         return []
       }
       case "forget": {
@@ -62,47 +78,46 @@ const run = (
     }
   })
 
+const sentence = FastCheck.array(
+  FastCheck.constantFrom("harbour", "lighthouse", "ferry", "storm", "captain", "the", "was", "Lisbon", "May"),
+  { minLength: 1, maxLength: 12 }
+).map((words) => words.join(" "))
+
+const scoresIn = (own: ReadonlyArray<string>, others: ReadonlyArray<string>, query: string) =>
+  Effect.gen(function*() {
+    const alice = yield* userMemory("alice")
+    const stranger = yield* userMemory("alice", "another tenant")
+    for (const [i, text] of own.entries()) {
+      const other = others[i]
+      if (other !== undefined) yield* stranger.save({ text: other, sessionId: "s", speaker: "Ann" })
+      yield* alice.save({ text, sessionId: "s", speaker: "Ann" })
+    }
+    yield* Effect.forEach(others, (text) => stranger.save(text), { discard: true })
+    const { memories } = yield* alice.recall({ query, topK: 100, explain: true, tokenBudget: 100_000 })
+    return memories.map(({ memory, score, signals }) => ({ text: memory.text, score, signals }))
+  }).pipe(within(MemoryVault.layerMemory))
+
 describe("isolation", () => {
-  it.scopedLive("no verb of one user reaches another's memories, whatever the interleaving", () =>
-    Effect.gen(function*() {
-      const vault = yield* MemoryVault.MemoryVault
-      let runs = 0
-      yield* Effect.promise(() =>
-        FastCheck.assert(
-          FastCheck.asyncProperty(FastCheck.array(step, { minLength: 5, maxLength: 60, size: "max" }), (steps) => {
-            const tenant = `run ${runs++}`
-            const helds = users.map((): Held => new Map())
-            const ids: Array<Memory.MemoryId> = []
-            return Effect.runPromise(Effect.forEach(steps, ([user, choice]) =>
-              Effect.gen(function*() {
-                const memory = vault.scoped(scopeOf(users[user] ?? "", tenant))
-                ids.push(...(yield* run(memory, user, helds[user] ?? new Map(), ids, choice)))
-              }), { discard: true }))
-          }),
-          { numRuns: 150 }
+  it.scopedLive(
+    "no verb of one user reaches another's memories, whatever the interleaving",
+    () =>
+      Effect.gen(function*() {
+        const vault = yield* MemoryVault.MemoryVault
+        const interleavings = FastCheck.sample(
+          FastCheck.array(step, { minLength: 20, maxLength: 60, size: "max" }),
+          { numRuns: 120, seed: 1 }
         )
-      )
-      expect(runs).toBeGreaterThanOrEqual(150)
-    }).pipe(Effect.provide(MemoryVault.layerMemory)))
-
-  const sentence = FastCheck.array(
-    FastCheck.constantFrom("harbour", "lighthouse", "ferry", "storm", "captain", "the", "was", "Lisbon", "May"),
-    { minLength: 1, maxLength: 12 }
-  ).map((words) => words.join(" "))
-
-  const scoresIn = (own: ReadonlyArray<string>, others: ReadonlyArray<string>, query: string) =>
-    Effect.gen(function*() {
-      const alice = yield* userMemory("alice")
-      const stranger = yield* userMemory("alice", "another tenant")
-      for (const [i, text] of own.entries()) {
-        const other = others[i]
-        if (other !== undefined) yield* stranger.save({ text: other, sessionId: "s", speaker: "Ann" })
-        yield* alice.save({ text, sessionId: "s", speaker: "Ann" })
-      }
-      yield* Effect.forEach(others, (text) => stranger.save(text), { discard: true })
-      const { memories } = yield* alice.recall({ query, topK: 100, explain: true, tokenBudget: 100_000 })
-      return memories.map(({ memory, score, signals }) => ({ text: memory.text, score, signals }))
-    }).pipe(Effect.provide(Layer.fresh(MemoryVault.layerMemory)))
+        for (const [run, steps] of interleavings.entries()) {
+          const helds = users.map((): Held => new Map())
+          const ids: Array<MemoryId> = []
+          for (const [user, choice] of steps) {
+            const memory = vault.scoped(scopeOf(users[user] ?? "", `run ${run}`))
+            ids.push(...(yield* perform(memory, user, helds[user] ?? new Map(), ids, choice)))
+          }
+        }
+      }).pipe(within(MemoryVault.layerMemory)),
+    { timeout: 60_000 }
+  )
 
   it.effect.prop(
     "another tenant's data changes no bit of a ranking",
@@ -122,6 +137,6 @@ describe("isolation", () => {
           expect(among[i]?.signals).toStrictEqual(signals)
         }
       }),
-    { fastCheck: { numRuns: 40 } }
+    { fastCheck: { numRuns: 40 }, timeout: 60_000 }
   )
 })

@@ -24,7 +24,10 @@ const maxQueryLength = 16_384
 const clip = (term: string): string =>
   term.length <= maxTermLength ? term : term.slice(0, maxTermLength).replace(/[\ud800-\udbff]$/, "")
 
-const spacedTerm = (token: string): string => clip(english.test(token) ? stem(token) : token)
+const spacedTerm = (token: string): string => {
+  const term = clip(token)
+  return english.test(term) ? stem(term) : term
+}
 
 const pairs = (run: string): Array<string> => {
   const characters = Array.from(run)

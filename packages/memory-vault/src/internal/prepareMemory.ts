@@ -44,7 +44,7 @@ export interface PrepareOptions {
 }
 
 const maxLabelLength = 512
-const maxMetadataBytes = 8_192
+const maxMetadataLength = 8_192
 const loneSurrogates = /\p{Surrogate}/gu
 // oxlint-disable-next-line no-control-regex -- controls are what is removed
 const controls = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g
@@ -97,10 +97,12 @@ const checkEventTime = (input: SaveInput): Either.Either<DateTime.Utc | undefine
 
 const checkMetadata = (input: SaveInput): Either.Either<string | undefined, IngestionError> => {
   if (input.metadata === undefined) return Either.right(undefined)
+  // Assigning this key would set a prototype and lose the value.
+  if (Object.hasOwn(input.metadata, "__proto__")) return refuse("metadata", maxMetadataLength)
   const encoded = encodeMetadata(input.metadata)
-  return Either.isRight(encoded) && encoded.right.length <= maxMetadataBytes
+  return Either.isRight(encoded) && encoded.right.length <= maxMetadataLength
     ? Either.right(encoded.right)
-    : refuse("metadata", maxMetadataBytes)
+    : refuse("metadata", maxMetadataLength)
 }
 
 const wellFormed = (label: string | undefined): string | undefined => label?.replace(loneSurrogates, "\ufffd")

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -13,6 +14,7 @@ import * as Stream from "effect/Stream"
 import * as MemoryScope from "../MemoryScope.ts"
 import { MemoryVault } from "../MemoryVault.ts"
 import type { UserMemory } from "../MemoryVault.ts"
+import type { BudgetExceeded, IngestionError, InvalidQuery, StorageError } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 
 /**
@@ -39,8 +41,16 @@ export class ContractViolation extends Schema.TaggedError<ContractViolation>()("
  */
 export interface Law {
   readonly name: string
-  readonly check: Effect.Effect<void, unknown, MemoryVault>
+  readonly check: Effect.Effect<void, LawFailure, MemoryVault>
 }
+
+/**
+ * A broken law, or the error with which the vault refused a valid call.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type LawFailure = ContractViolation | IngestionError | InvalidQuery | BudgetExceeded | StorageError
 
 const same = (law: string, actual: unknown, expected: unknown): Effect.Effect<void, ContractViolation> =>
   Equal.equals(actual, expected) || JSON.stringify(actual) === JSON.stringify(expected)
@@ -53,7 +63,7 @@ const law = (
   check: (
     user: (id: string) => UserMemory,
     expect: (actual: unknown, expected: unknown) => Effect.Effect<void, ContractViolation>
-  ) => Effect.Effect<void, unknown>
+  ) => Effect.Effect<void, LawFailure>
 ): Law => ({
   name,
   check: Effect.flatMap(MemoryVault, (vault) =>
@@ -90,15 +100,17 @@ const readingLaws: ReadonlyArray<Law> = [
       const alice = user("alice")
       const numbers = Array.from({ length: 300 }, (_, i) => `Entry number ${i} of the log.`)
       yield* Stream.runDrain(alice.saveAll(Stream.fromIterable(numbers)))
-      yield* expect(yield* texts(alice), [...numbers].reverse())
+      yield* expect(yield* texts(alice), Arr.reverse(numbers))
     })),
   law("filters apply before ranking", (user, expect) =>
     Effect.gen(function*() {
       const alice = user("alice")
       yield* alice.save({ text: "The harbour opens late.", type: "working", sessionId: "b" })
-      yield* Stream.runDrain(alice.saveAll(Stream.range(1, 200).pipe(
-        Stream.map((i) => ({ text: `Harbour, harbour, harbour ${i}.`, type: "episodic" as const, sessionId: "a" }))
-      )))
+      yield* Stream.runDrain(alice.saveAll(
+        Stream.range(1, 200).pipe(
+          Stream.map((i) => ({ text: `Harbour, harbour, harbour ${i}.`, type: "episodic" as const, sessionId: "a" }))
+        )
+      ))
       const byType = yield* alice.recall({ query: "harbour", types: ["working"], topK: 1 })
       const bySession = yield* alice.recall({ query: "harbour", sessionId: "b", topK: 1 })
       yield* expect(byType.memories.map(({ memory }) => memory.text), ["The harbour opens late."])

@@ -9,7 +9,7 @@ export const makeFile = Effect.gen(function*() {
   const fileSystem = yield* FileSystem.FileSystem
   const folder = yield* fileSystem.makeTempDirectoryScoped()
   return `${folder}/vault.db`
-}).pipe(Effect.provide(NodeContext.layer))
+}).pipe((effect) => Effect.flatMap(Layer.build(NodeContext.layer), (context) => Effect.provide(effect, context)))
 
 /** A vault in a file of its own. */
 export const layerFile = Layer.unwrapScoped(Effect.map(makeFile, (filename) => MemoryVault.layerSqlite({ filename })))
@@ -21,3 +21,9 @@ export const scopeOf = (user: string, tenant?: string) => Either.getOrThrow(Memo
 
 export const userMemory = (user: string, tenant?: string) =>
   Effect.map(MemoryVault.MemoryVault, (vault) => vault.scoped(scopeOf(user, tenant)))
+
+/** Runs an effect with a layer of its own, which ends with the effect: each use opens and closes its vault. */
+export const within =
+  <Services, Failure>(layer: Layer.Layer<Services, Failure>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Failure, Exclude<R, Services>> =>
+    Effect.scoped(Effect.flatMap(Layer.build(layer), (context) => Effect.provide(effect, context)))

@@ -1,3 +1,4 @@
+// @effect-diagnostics strictEffectProvide:off this is an entry point
 // A process of its own that saves, and forgets every fifth, until it is killed or done; a line per finished save.
 import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
 import { Effect } from "effect"
