@@ -59,10 +59,13 @@ export class ConnectionPool extends Context.Tag("@sennit/http-client/ConnectionP
   readonly unsafeFork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
 }>() {}
 
-/** How often deadlines are looked at: every 50 ms, more often when one is below a second. */
-const sweepEvery = (settings: HttpConfig.Settings): number => {
-  const { acquire, bodyIdle, connect, headers, idle, total } = settings
-  return Math.max(5, Math.min(50, Math.min(acquire, bodyIdle, connect, headers, idle, total) / 20))
+/**
+ * The longest that deadlines may go unseen, in milliseconds: no deadline set meanwhile can end earlier, except the idle
+ * time that a server asks for, which is looked at every second.
+ */
+const longestSleep = (settings: HttpConfig.Settings): number => {
+  const { acquire, bodyIdle, connect, headers, idle, maxAge, total } = settings
+  return Math.max(1, Math.min(1000, acquire, bodyIdle, connect, headers, idle, maxAge, total))
 }
 
 /**
@@ -84,17 +87,17 @@ export const make = (
       Effect.sync(() => new PoolManager(settings, () => clock.unsafeCurrentTimeMillis(), () => active.unsafeOpen())),
       (made) => Effect.sync(() => made.close())
     )
+    const longest = longestSleep(settings)
+    /** Ends whose time is over; gives how long to sleep until the next. No timer runs while there is nothing to wait for. */
     const sweep = Effect.sync(() => {
-      if (!manager.sweep()) active.unsafeClose()
+      const next = manager.sweep()
+      if (next === undefined) active.unsafeClose()
+      return next === undefined ? longest : Math.max(1, Math.min(next, longest))
     })
-    // no timer runs while there is nothing to sweep
-    yield* active.await.pipe(
-      Effect.zipRight(Effect.sleep(sweepEvery(settings))),
-      Effect.zipRight(sweep),
-      Effect.forever,
-      Effect.interruptible,
-      Effect.forkScoped
-    )
+    yield* Effect.iterate(longest, {
+      while: () => true,
+      body: (millis) => active.await.pipe(Effect.zipRight(Effect.sleep(millis)), Effect.zipRight(sweep))
+    }).pipe(Effect.interruptible, Effect.forkScoped)
     return {
       stats: Effect.sync(() => {
         const open = manager.drivers.size

@@ -1,7 +1,7 @@
+import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import { AddressPolicy, HttpError, NetHttpClient } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
@@ -82,7 +82,16 @@ describe("AddressPolicy", () => {
   })
 
   // every spelling that the WHATWG URL parser makes an address of, and a name that resolves to loopback
-  const spellings = ["127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"]
+  const spellings = [
+    "127.0.0.1",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "127.1",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "localhost"
+  ]
   it.scoped.each(spellings)("refuses http://%s before it connects", (host) =>
     Effect.gen(function*() {
       const server = yield* rawServer(() => Effect.void)

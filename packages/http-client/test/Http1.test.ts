@@ -71,7 +71,9 @@ const chunked = `${ok}Transfer-Encoding: chunked\r\n\r\n`
 
 describe("ResponseParser", () => {
   it("reads head, fields, body and trailers", () => {
-    const parsed = parse(bytes(`${ok}A: 1\r\nb:2 \r\nA:\t3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: y\r\n\r\n`))
+    const parsed = parse(
+      bytes(`${ok}A: 1\r\nb:2 \r\nA:\t3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: y\r\n\r\n`)
+    )
     expect(parsed).toEqual({
       responses: [{
         status: 200,
@@ -151,13 +153,15 @@ describe("ResponseParser", () => {
   })
 
   it("reads responses without a body", () => {
-    for (const [method, response] of [
-      ["HEAD", `${ok}Content-Length: 5\r\n\r\n`],
-      ["HEAD", chunked],
-      ["GET", "HTTP/1.1 204 No Content\r\n\r\n"],
-      ["GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n"],
-      ["GET", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"]
-    ] as const) {
+    for (
+      const [method, response] of [
+        ["HEAD", `${ok}Content-Length: 5\r\n\r\n`],
+        ["HEAD", chunked],
+        ["GET", "HTTP/1.1 204 No Content\r\n\r\n"],
+        ["GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n"],
+        ["GET", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"]
+      ] as const
+    ) {
       expect(parse(bytes(response), [], method)).toMatchObject({ responses: [{ body: "" }], end: "ok", excess: 0 })
     }
   })
@@ -214,7 +218,10 @@ describe("ResponseParser", () => {
 
   const responseArbitrary = (() => {
     const token = FastCheck.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,12}$/)
-    const field = FastCheck.tuple(token.map((name) => `X-${name}`), FastCheck.stringMatching(/^[!-~]([ -~]{0,20}[!-~])?$/))
+    const field = FastCheck.tuple(
+      token.map((name) => `X-${name}`),
+      FastCheck.stringMatching(/^[!-~]([ -~]{0,20}[!-~])?$/)
+    )
     const block = FastCheck.array(field, { maxLength: 6 }).map((fields) =>
       fields.map(([name, value]) => `${name}: ${value}\r\n`).join("")
     )
@@ -222,7 +229,11 @@ describe("ResponseParser", () => {
     const sized = FastCheck.tuple(block, text).map(([head, body]) =>
       `${ok}${head}Content-Length: ${body.length}\r\n\r\n${body}`
     )
-    const inChunks = FastCheck.tuple(block, FastCheck.array(text.filter((one) => one.length > 0), { maxLength: 5 }), block)
+    const inChunks = FastCheck.tuple(
+      block,
+      FastCheck.array(text.filter((one) => one.length > 0), { maxLength: 5 }),
+      block
+    )
       .map(([head, chunks, trailers]) =>
         `${ok}${head}Transfer-Encoding: chunked\r\n\r\n${
           chunks.map((one) => `${one.length.toString(16)};e=1\r\n${one}\r\n`).join("")
@@ -230,7 +241,11 @@ describe("ResponseParser", () => {
       )
     const toClose = FastCheck.tuple(block, text).map(([head, body]) => `${ok}${head}\r\n${body}`)
     const valid = FastCheck.oneof(sized, inChunks, toClose)
-    const early = FastCheck.constantFrom("", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n")
+    const early = FastCheck.constantFrom(
+      "",
+      "HTTP/1.1 100 Continue\r\n\r\n",
+      "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+    )
     return FastCheck.tuple(early, valid).map((parts) => parts.join(""))
   })()
 
@@ -338,7 +353,9 @@ const request: Http1.RequestHead = { method: "GET", target: "/", host: "a.exampl
 
 describe("encodeRequestHead", () => {
   it("writes what node's own server reads back", () => {
-    expect(Http1.encodeRequestHead({ ...request, method: "POST", target: "/a?b=c", headers: { "x-a": "1" }, framing: 3 }))
+    expect(
+      Http1.encodeRequestHead({ ...request, method: "POST", target: "/a?b=c", headers: { "x-a": "1" }, framing: 3 })
+    )
       .toBe("POST /a?b=c HTTP/1.1\r\nhost: a.example\r\nx-a: 1\r\ncontent-length: 3\r\n\r\n")
     expect(Http1.encodeRequestHead({ ...request, method: "PUT" })).toContain("content-length: 0\r\n")
     expect(Http1.encodeRequestHead({ ...request, framing: "chunked" })).toContain("transfer-encoding: chunked\r\n")

@@ -22,8 +22,8 @@ import type { BodySink, Carrier, Exchange } from "./runExchange.ts"
 /** Who owns a connection: gets it back after each response, and learns of its end. @internal */
 export interface Owner {
   readonly settings: Settings
-  /** Milliseconds, as exact as the last sweep. */
-  readonly coarseNow: number
+  /** The time of the event in hand: a read, a request, a sweep. */
+  coarseNow: number
   readonly now: () => number
   readonly release: (driver: Driver) => void
   /** `retry` is an exchange that may and should be repeated on a new connection. */
@@ -102,6 +102,7 @@ export class Driver implements ResponseEvents, Carrier {
 
   #ready(socket: Net.Socket): void {
     this.remoteAddress = socket.remoteAddress
+    this.#owner.coarseNow = this.#owner.now()
     const exchange = this.#exchange
     if (exchange !== undefined) this.send(exchange)
   }
@@ -119,7 +120,7 @@ export class Driver implements ResponseEvents, Carrier {
     this.#requestDone = upload === undefined
     exchange.sent = upload === undefined ? "complete" : "partial"
     this.#phase = "headers"
-    this.#deadline = this.#owner.now() + this.#owner.settings.headers
+    this.#deadline = this.#owner.coarseNow + this.#owner.settings.headers
     if (body === undefined) {
       socket.write(head, "latin1")
     } else {
@@ -177,6 +178,7 @@ export class Driver implements ResponseEvents, Carrier {
   #drain(): void {
     const drained = this.#drained
     if (drained === undefined) return
+    this.#owner.coarseNow = this.#owner.now()
     this.#drained = undefined
     if (this.#phase === "write") this.#deadline = this.#owner.coarseNow + this.#owner.settings.bodyIdle
     drained()
@@ -186,6 +188,7 @@ export class Driver implements ResponseEvents, Carrier {
 
   #read(size: number, buffer: Uint8Array): boolean {
     if (this.closed) return false
+    this.#owner.coarseNow = this.#owner.now()
     // bytes that nobody asked for could be taken for the answer to the next request
     if (this.#phase === "idle" || this.#phase === "connect") {
       this.#end(new ProtocolError({ reason: "Unsolicited", offset: 0 }))
@@ -288,6 +291,13 @@ export class Driver implements ResponseEvents, Carrier {
     return !this.closed && now < this.idleUntil && now < this.createdAt + this.#owner.settings.maxAge
   }
 
+  /** When the next `sweep` has something to do. */
+  get deadline(): number {
+    const exchange = this.#exchange
+    if (exchange !== undefined) return Math.min(this.#deadline, exchange.totalDeadline)
+    return Math.min(this.idleUntil, this.createdAt + this.#owner.settings.maxAge)
+  }
+
   sweep(now: number): void {
     const exchange = this.#exchange
     if (exchange === undefined) {
@@ -324,7 +334,7 @@ export class Driver implements ResponseEvents, Carrier {
 
   resumeReading(): void {
     this.#paused = false
-    this.#deadline = this.#owner.coarseNow + this.#owner.settings.bodyIdle
+    this.#deadline = this.#owner.now() + this.#owner.settings.bodyIdle
     this.#socket?.resume()
   }
 

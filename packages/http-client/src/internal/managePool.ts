@@ -212,15 +212,21 @@ export class PoolManager implements Owner {
 
   // ------------------------------------------------------------------------------------------------------- the end
 
-  /** Everything whose time is over ends. Gives false when there is nothing left to sweep. */
-  sweep(): boolean {
+  /** Everything whose time is over ends. Gives the milliseconds until the next deadline, undefined when all is quiet. */
+  sweep(): number | undefined {
     const now = this.now()
     this.coarseNow = now
     for (const driver of this.drivers) driver.sweep(now)
+    let next = Number.POSITIVE_INFINITY
+    for (const driver of this.drivers) next = Math.min(next, driver.deadline)
     if (this.waiting > 0) {
-      for (const pool of this.#origins.values()) this.#sweepWaiting(pool, now)
+      for (const pool of this.#origins.values()) {
+        this.#sweepWaiting(pool, now)
+        const first = pool.waiting.first
+        if (first !== undefined) next = Math.min(next, first.acquireDeadline, first.totalDeadline)
+      }
     }
-    return this.drivers.size > 0 || this.waiting > 0
+    return this.drivers.size > 0 || this.waiting > 0 ? next - now : undefined
   }
 
   #sweepWaiting(pool: OriginPool, now: number): void {

@@ -1,0 +1,87 @@
+import { describe, expect, it } from "@effect/vitest"
+import { createClient } from "@sennit/http-client/Promise"
+import type { Client, ClientOptions } from "@sennit/http-client/Promise"
+import { rawServer } from "@sennit/http-client/testing"
+import * as Effect from "effect/Effect"
+
+const echo = rawServer((connection) =>
+  Effect.forever(Effect.gen(function*() {
+    const { body, head } = yield* connection.request
+    if (head.includes("/moved ")) {
+      yield* connection.write("HTTP/1.1 302 Found\r\nLocation: /end\r\nContent-Length: 0\r\n\r\n")
+    } else if (!head.includes("/hang ")) {
+      const seen = JSON.stringify({ head, body })
+      yield* connection.write(`HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: ${seen.length}\r\n\r\n${seen}`)
+    }
+  }))
+)
+
+const withClient = <A>(options: (url: string) => ClientOptions, use: (client: Client) => Promise<A>) =>
+  Effect.gen(function*() {
+    const server = yield* echo
+    const client = yield* Effect.acquireRelease(
+      Effect.sync(() => createClient(options(server.url))),
+      (made) => Effect.promise(() => made[Symbol.asyncDispose]())
+    )
+    return yield* Effect.promise(() => use(client))
+  })
+
+describe("createClient", () => {
+  it.scoped("sends methods, JSON, forms and queries below a base URL", () =>
+    withClient(
+      (baseUrl) => ({ baseUrl, headers: { "x-all": "1", "x-one": "0" } }),
+      (client) =>
+        client.post("/a", { json: { b: 1 }, query: { q: "1" }, headers: { "x-one": "1" } })
+          .then((response) => {
+            expect([response.status, response.headers["x-a"]]).toEqual([200, "1"])
+            return response.json()
+          })
+          .then((seen) => {
+            expect(seen).toMatchObject({ body: "{\"b\":1}" })
+            expect(JSON.stringify(seen)).toContain("POST /a?q=1 HTTP/1.1")
+            expect(JSON.stringify(seen)).toContain("x-all: 1\\r\\nx-one: 1")
+            return client.put("/b", { body: new URLSearchParams({ c: "d e" }) })
+          })
+          .then((response) => response.text())
+          .then((text) => {
+            expect(text).toContain("\"body\":\"c=d+e\"")
+            expect(text).toContain("application/x-www-form-urlencoded")
+            return client.delete("/c")
+          })
+          .then((response) => response.bytes())
+          .then((bytes) => expect(Buffer.from(bytes).toString()).toContain("DELETE /c "))
+    ))
+
+  it.scoped("gives bodies as web streams, up and down", () =>
+    withClient((baseUrl) => ({ baseUrl }), (client) =>
+      client.post("/s", { body: new Blob(["streamed"]).stream() })
+        .then((response) => new Response(response.stream()).json())
+        .then((seen) => expect(seen).toMatchObject({ body: "streamed" }))))
+
+  it.scoped("follows redirects and says where it ended", () =>
+    withClient((baseUrl) => ({ baseUrl }), (client) =>
+      client.get("/moved").then((response) => {
+        expect(response.url.endsWith("/end")).toBe(true)
+        return client.stats()
+      }).then((stats) => expect(stats).toMatchObject({ open: 1, created: 1 }))))
+
+  it.scoped("rejects with the typed error itself", () =>
+    Effect.gen(function*() {
+      const closed = yield* Effect.scoped(echo)
+      yield* withClient(() => ({ baseUrl: closed.url, redirects: 0 }), (client) =>
+        Promise.all([
+          expect(client.get("/")).rejects.toMatchObject({ _tag: "ConnectError", reason: "Refused" }),
+          expect(client.get("/", { headers: { a: "\n" } })).rejects.toMatchObject({ _tag: "InvalidRequest" }),
+          expect(client.post("/", { json: 1n })).rejects.toMatchObject({ _tag: "InvalidRequest", reason: "Body" })
+        ]))
+    }))
+
+  it.scoped("an aborted signal ends the request and its connection", () =>
+    withClient((baseUrl) => ({ baseUrl }), (client) => {
+      const controller = new AbortController()
+      const request = client.get("/hang", { signal: controller.signal })
+      controller.abort(new Error("enough"))
+      return expect(request).rejects.toThrow("enough").then(() => client.stats())
+        .then((stats) => expect(stats).toMatchObject({ open: 0, busy: 0, waiting: 0 }))
+    }))
+})
