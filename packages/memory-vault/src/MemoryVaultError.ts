@@ -144,3 +144,19 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
         `The database was left as it is; upgrade the package.`
   }
 }
+
+/**
+ * A vault that broke a law of the contract in `testing`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ContractViolation extends Schema.TaggedError<ContractViolation>()("ContractViolation", {
+  law: Schema.String,
+  expected: Schema.Unknown,
+  actual: Schema.Unknown
+}) {
+  override get message(): string {
+    return `${this.law}: expected ${JSON.stringify(this.expected)}, got ${JSON.stringify(this.actual)}`
+  }
+}

@@ -53,10 +53,10 @@ export interface MemoryVaultPromise extends AsyncDisposable {
  *
  * @example
  * ```ts
- * import { Promise } from "@sennit/memory-vault"
+ * import { createMemoryVault } from "@sennit/memory-vault/Promise"
  *
  * export const main = async () => {
- *   await using vault = Promise.createMemoryVault({ filename: ":memory:" })
+ *   await using vault = createMemoryVault({ filename: ":memory:" })
  *   const alice = vault.scoped({ user: "alice" })
  *   await alice.save("My sister Ana lives in Porto.")
  *   return (await alice.recall("Where does Ana live?")).memories.length

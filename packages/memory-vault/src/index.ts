@@ -31,11 +31,6 @@ export * as MemoryVaultError from "./MemoryVaultError.ts"
 /**
  * @since 0.1.0
  */
-export * as Promise from "./Promise.ts"
-
-/**
- * @since 0.1.0
- */
 export * as PromptBlock from "./PromptBlock.ts"
 
 /**

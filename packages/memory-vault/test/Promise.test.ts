@@ -1,6 +1,6 @@
 // @effect-diagnostics asyncFunction:off the facade is for programs that are written so
 import { describe, expect, it } from "@effect/vitest"
-import { Promise as Vaults } from "@sennit/memory-vault"
+import { createMemoryVault } from "@sennit/memory-vault/Promise"
 import { Effect } from "effect"
 import { makeFile } from "./support/vaultFile.ts"
 
@@ -9,7 +9,7 @@ describe("createMemoryVault", () => {
     Effect.gen(function*() {
       const filename = yield* makeFile
       const vault = yield* Effect.acquireRelease(
-        Effect.sync(() => Vaults.createMemoryVault({ filename })),
+        Effect.sync(() => createMemoryVault({ filename })),
         (open) => Effect.promise(() => open[Symbol.asyncDispose]())
       )
       const alice = vault.scoped({ user: "alice" })

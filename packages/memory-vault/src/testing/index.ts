@@ -9,29 +9,13 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as MemoryScope from "../MemoryScope.ts"
 import { MemoryVault } from "../MemoryVault.ts"
 import type { UserMemory } from "../MemoryVault.ts"
+import { ContractViolation } from "../MemoryVaultError.ts"
 import type { BudgetExceeded, IngestionError, InvalidQuery, StorageError } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
-
-/**
- * A vault that broke a law.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ContractViolation extends Schema.TaggedError<ContractViolation>()("ContractViolation", {
-  law: Schema.String,
-  expected: Schema.Unknown,
-  actual: Schema.Unknown
-}) {
-  override get message(): string {
-    return `${this.law}: expected ${JSON.stringify(this.expected)}, got ${JSON.stringify(this.actual)}`
-  }
-}
 
 /**
  * A law: it fails with what it found, or with the vault's own error.
