@@ -10,8 +10,7 @@ const database = SqliteClient.layer({ filename: ":memory:" })
 
 /** A provider that counts and shows the bytes that it gave away. */
 const makeSpy = Effect.gen(function*() {
-  const context = yield* Layer.build(keyring())
-  const real = yield* Effect.provide(KeyProvider.KeyProvider, context)
+  const real = yield* using(keyring())(KeyProvider.KeyProvider)
   const given: Array<Uint8Array> = []
   const show = <E>(key: Effect.Effect<Redacted.Redacted<Uint8Array>, E>) =>
     Effect.tap(key, (secret) => given.push(Redacted.value(secret)))
@@ -37,6 +36,8 @@ const keyIdOf = (scope: { readonly app: string; readonly user: string }) =>
   Effect.flatMap(DataKeys.DataKeys, (keys) => keys.use(scope, 1, ({ name }) => name))
 
 const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0)
+
+const spend = (seals: number) => Effect.flatMap(DataKeys.DataKeys, (keys) => keys.use(owner, seals, () => seals))
 
 describe("DataKeys", () => {
   it.scoped("each app and user has one key, and it stays the same", () =>
@@ -112,7 +113,6 @@ describe("DataKeys", () => {
     Effect.gen(function*() {
       const db = Layer.succeedContext(yield* Layer.build(database))
       const start = () => using(DataKeys.layer({ sealLimit: 2000 }).pipe(Layer.provide([db, keyring()])))
-      const spend = (seals: number) => Effect.flatMap(DataKeys.DataKeys, (keys) => keys.use(owner, seals, () => seals))
       // A restart forgets what it had reserved and not used: 1,024 seals, so the count errs to the safe side.
       yield* Effect.scoped(start()(spend(1)))
       yield* start()(Effect.gen(function*() {
@@ -140,8 +140,7 @@ describe("DataKeys", () => {
 
   it.scoped("a provider that gives another key than it promised is a CommitmentMismatch", () =>
     Effect.gen(function*() {
-      const context = yield* Layer.build(keyring())
-      const real = yield* Effect.provide(KeyProvider.KeyProvider, context)
+      const real = yield* using(keyring())(KeyProvider.KeyProvider)
       const db = Layer.succeedContext(yield* Layer.build(database))
       const other = KeyProvider.KeyProvider.of({
         ...real,
@@ -156,6 +155,9 @@ describe("DataKeys", () => {
     }))
 })
 
+const phrase = (text: string) =>
+  Layer.orDie(KeyProvider.layerPassphrase({ passphrase: Redacted.make(text), cost: { logN: 4, r: 8, p: 1 } }))
+
 describe("a wrong key at start", () => {
   const write = Effect.gen(function*() {
     const sessions = yield* SessionService.SessionService
@@ -163,9 +165,6 @@ describe("a wrong key at start", () => {
     yield* sessions.append(session, say("hello"))
     yield* sessions.create({ app, user: eve })
   })
-  const phrase = (text: string) =>
-    Layer.orDie(KeyProvider.layerPassphrase({ passphrase: Redacted.make(text), cost: { logN: 4, r: 8, p: 1 } }))
-
   it.scoped.each([
     { name: "another key", right: keyring(1), wrong: keyring(2) },
     {

@@ -1,8 +1,9 @@
 // @effect-diagnostics nodeBuiltinImport:off - vectors are files, and node:crypto is the oracle
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { describe, expect, it } from "@effect/vitest"
-import { Encryption, KeyProvider, SessionError, Suite } from "@sennit/secure-sessions"
-import { Effect, Layer, Schema } from "effect"
+import type { SessionError } from "@sennit/secure-sessions"
+import { Encryption, KeyProvider, Suite } from "@sennit/secure-sessions"
+import { Effect, Either, Layer, Option, Schema } from "effect"
 import { createCipheriv, hkdfSync, randomBytes } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
 import { keyring, using } from "./support.ts"
@@ -46,8 +47,8 @@ const reversed: Suite.Suite = {
   ...Suite.aes256Gcm,
   id: 200,
   name: "reversed",
-  seal: (key, nonce, aad, plaintext) => Suite.aes256Gcm.seal(key, nonce, aad, Uint8Array.from(plaintext).reverse()),
-  open: (key, nonce, aad, ciphertext, tag) => Suite.aes256Gcm.open(key, nonce, aad, ciphertext, tag)?.reverse()
+  seal: (key, nonce, aad, plaintext) => Suite.aes256Gcm.seal(key, nonce, aad, Uint8Array.from(plaintext).toReversed()),
+  open: (key, nonce, aad, ciphertext, tag) => Suite.aes256Gcm.open(key, nonce, aad, ciphertext, tag)?.toReversed()
 }
 
 const owner = { app: "desk", user: "ada" }
@@ -55,6 +56,9 @@ const place = { table: "notes", column: "body" }
 const database = SqliteClient.layer({ filename: ":memory:" })
 const withSuites = (suites: Layer.Layer<never, SessionError.ConfigurationError>) =>
   Encryption.layer().pipe(Layer.provide(suites), Layer.provide(keyring()), Layer.provide(database))
+
+const reasonOf = (layer: Layer.Layer<never, SessionError.ConfigurationError>) =>
+  Effect.map(Effect.flip(Effect.scoped(Layer.build(layer))), ({ reason }) => reason)
 
 describe("Suite", () => {
   it.effect.skipIf(skipIf)(
@@ -83,12 +87,12 @@ describe("Suite", () => {
     () =>
       Effect.gen(function*() {
         const { testGroups } = yield* readHkdf(read("hkdf_sha256_test.json"))
-        const tests = testGroups.flatMap(({ tests }) => tests)
+        const tests = testGroups.flatMap((group) => group.tests)
         expect(tests.length).toBe(86)
         for (const { ikm, info, okm, result, salt, size, tcId } of tests) {
-          const derive = () => Buffer.from(hkdfSync("sha256", ikm, salt, info, size)).toString("hex")
-          if (result === "invalid") expect(derive, `tcId ${tcId}`).toThrow()
-          else expect(derive(), `tcId ${tcId}`).toBe(okm)
+          const derived = Either.try(() => Buffer.from(hkdfSync("sha256", ikm, salt, info, size)).toString("hex"))
+          const expected = result === "invalid" ? Option.none() : Option.some(okm)
+          expect({ tcId, okm: Either.getRight(derived) }).toEqual({ tcId, okm: expected })
         }
         // Ours is that function without a salt, for the purposes that are written in envelope.md.
         const dataKey = randomBytes(32)
@@ -141,8 +145,6 @@ describe("Suite", () => {
 
   it.effect("two suites of one id, lengths that do not fit, and a foreign primary are configuration errors", () =>
     Effect.gen(function*() {
-      const reasonOf = (layer: Layer.Layer<never, SessionError.ConfigurationError>) =>
-        Effect.map(Effect.flip(Effect.scoped(Layer.build(layer))), ({ reason }) => reason)
       expect(yield* reasonOf(Suite.layer([Suite.aes256Gcm, { ...reversed, id: 2 }]))).toBe("DuplicateSuite")
       expect(yield* reasonOf(Suite.layer([{ ...reversed, id: 256 }]))).toBe("InvalidSuite")
       expect(yield* reasonOf(Suite.layer([{ ...reversed, nonceLength: 0 }]))).toBe("InvalidSuite")
