@@ -66,7 +66,14 @@ export const maxSegmentBytes = 255
 
 const isRoot = (text: string): text is Root => text === ""
 
+const asKey = Brand.nominal<Key>()
+
+/** Short and plain, with nothing in it that any rule is about. Most keys are. */
+const isPlain = (canonical: string): boolean =>
+  canonical.length <= maxSegmentBytes && !/[^\x20-\x7e]|\.[.~]/.test(canonical)
+
 const reasonAgainst = (canonical: string): InvalidPathReason | undefined => {
+  if (isPlain(canonical)) return undefined
   if (canonical.includes("\0")) return "NulByte"
   if (!isWellFormed(canonical)) return "LoneSurrogate"
   const segments = canonical.split("/")
@@ -108,10 +115,9 @@ export const parsePrefix = (input: string): Either.Either<Prefix, InvalidPath> =
   const canonical = canonicalize(input)
   if (isRoot(canonical)) return Either.right(canonical)
   const reason = reasonAgainst(canonical)
-  if (reason !== undefined) return Either.left(new InvalidPath({ path: input, reason }))
-  return isCanonicalKey(canonical)
-    ? Either.right(canonical)
-    : Either.left(new InvalidPath({ path: input, reason: "NotCanonical" }))
+  return reason === undefined
+    ? Either.right(asKey(canonical))
+    : Either.left(new InvalidPath({ path: input, reason }))
 }
 
 /**
@@ -152,9 +158,9 @@ export const root: Root = Brand.nominal<Root>()("")
 export const join = (prefix: Prefix, path: Key): Either.Either<Key, InvalidPath> => {
   if (isRoot(prefix)) return Either.right(path)
   const joined = `${prefix}/${path}`
-  return isCanonicalKey(joined)
-    ? Either.right(joined)
-    : Either.left(new InvalidPath({ path: joined, reason: "PathTooLong" }))
+  return exceeds(joined, maxBytes)
+    ? Either.left(new InvalidPath({ path: joined, reason: "PathTooLong" }))
+    : Either.right(asKey(joined))
 }
 
 /**
@@ -164,8 +170,8 @@ export const join = (prefix: Prefix, path: Key): Either.Either<Key, InvalidPath>
  * @category getters
  */
 export const parent = (key: Key): Prefix => {
-  const above = key.slice(0, Math.max(0, key.lastIndexOf("/")))
-  return isCanonicalKey(above) ? above : root
+  const slash = key.lastIndexOf("/")
+  return slash === -1 ? root : asKey(key.slice(0, slash))
 }
 
 /**

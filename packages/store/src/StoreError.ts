@@ -70,7 +70,7 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("Pe
 }
 
 /**
- * Why a path is refused. The first eight are found without I/O, the rest by the backend.
+ * Why a path is refused. The first seven are found without I/O, the rest by the backend.
  *
  * @since 0.1.0
  * @category models
@@ -83,7 +83,6 @@ export const InvalidPathReason = Schema.Literal(
   "PathTooLong",
   "SegmentTooLong",
   "ReservedPrefix",
-  "NotCanonical",
   "IsFolder",
   "AncestorIsObject",
   "SymbolicLink",
@@ -104,7 +103,6 @@ const explanation: { readonly [R in InvalidPathReason]: string } = {
   PathTooLong: "it is longer than 1024 bytes of UTF-8",
   SegmentTooLong: "a segment is longer than 255 bytes of UTF-8",
   ReservedPrefix: "a segment starts with `.~`, which is kept for unfinished writes",
-  NotCanonical: "it is not in canonical form",
   IsFolder: "it is a folder",
   AncestorIsObject: "a part of it is an object, not a folder",
   SymbolicLink: "a part of it is a symbolic link",

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Metric from "effect/Metric"
+import * as MetricKey from "effect/MetricKey"
 
 /**
  * Attributes of a store's spans and tags of its metrics.
@@ -26,6 +27,12 @@ export const attribute = {
  * @category metrics
  */
 export const operationCount: Metric.Metric.Counter<number> = Metric.counter("store_operations_total", {
+  description: "Finished operations of stores",
+  incremental: true
+})
+
+/** @internal The key of `operationCount`. */
+export const operationKey: MetricKey.MetricKey.Counter<number> = MetricKey.counter("store_operations_total", {
   description: "Finished operations of stores",
   incremental: true
 })

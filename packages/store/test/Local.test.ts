@@ -193,12 +193,13 @@ describe("symbolic links", () => {
       yield* Effect.promise(() => reader.next())
       const outcomes = new Set<string>()
       for (let round = 0; round < 1000; round++) {
-        const results = yield* Effect.all([
-          Effect.either(store.write("d/x", "mine", overwrite)),
-          Effect.either(store.readText("d/x")),
-          Effect.either(store.delete("d/x")),
-          Effect.either(keysOf(store.list("d")))
-        ], { concurrency: 4 })
+        const steps: ReadonlyArray<Effect.Effect<unknown, StoreError.StoreError>> = [
+          store.write("d/x", "mine", overwrite),
+          store.readText("d/x"),
+          store.delete("d/x"),
+          keysOf(store.list("d"))
+        ]
+        const results = yield* Effect.forEach(steps, Effect.either, { concurrency: 4 })
         for (const result of results) outcomes.add(inspect(result, { depth: 5 }))
       }
       yield* kill(child)

@@ -3,13 +3,15 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
+import * as MetricKey from "effect/MetricKey"
+import * as MetricLabel from "effect/MetricLabel"
 import * as Stream from "effect/Stream"
 import type { Capability } from "../Capability.ts"
 import type { Call, Interceptor } from "../Interceptor.ts"
 import { neededBy, spanName } from "../Operations.ts"
 import type { OperationSpec, OperationTable } from "../Operations.ts"
 import { CapabilityNotSupported } from "../StoreError.ts"
-import { attribute, operationCount } from "../Telemetry.ts"
+import { attribute, operationKey } from "../Telemetry.ts"
 
 /** @internal */
 export type AnyEffect = Effect.Effect<unknown, unknown, unknown>
@@ -66,11 +68,14 @@ const deriveMethod = (parts: Parts, operation: string, spec: OperationSpec, meth
 
 const observer = (backend: string, operation: string) => {
   const counting = (outcome: string) =>
-    operationCount.pipe(
-      Metric.tagged(attribute.backend, backend),
-      Metric.tagged(attribute.operation, operation),
-      Metric.tagged(attribute.outcome, outcome),
-      (metric) => Metric.update(metric, 1)
+    // With the tags in its key the metric is looked up once; `Metric.tagged` looks it up at every update.
+    Metric.update(
+      Metric.fromMetricKey(MetricKey.taggedWithLabels(operationKey, [
+        MetricLabel.make(attribute.backend, backend),
+        MetricLabel.make(attribute.operation, operation),
+        MetricLabel.make(attribute.outcome, outcome)
+      ])),
+      1
     )
   const success = counting("success")
   const failure = counting("failure")

@@ -42,11 +42,14 @@ export const makeOperations = (driver: Driver.Driver, base: Key.Prefix): Operati
   const kernel: Kernel = {
     driver,
     base,
-    locate: (operation, path) =>
-      Either.gen(function*() {
-        const own = yield* Key.parse(path)
-        return { path: own, key: yield* Key.join(base, own) }
-      }).pipe(Either.mapLeft((error) => at(driver, operation, error))),
+    locate: (operation, path) => {
+      const own = Key.parse(path)
+      if (Either.isLeft(own)) return Either.left(at(driver, operation, own.left))
+      const key = Key.join(base, own.right)
+      return Either.isLeft(key)
+        ? Either.left(at(driver, operation, key.left))
+        : Either.right({ path: own.right, key: key.right })
+    },
     guard: (call, effect) => Effect.catchIf(effect, isFailure, (failure) => translate(kernel, call, failure))
   }
   return { ...reading(kernel), ...looking(kernel), ...writing(kernel), ...transferring(kernel) }
@@ -138,19 +141,15 @@ const refused = (driver: Driver.Driver, operation: string, capability: string) =
 const reading = (kernel: Kernel): Pick<Operations, "read" | "readBytes" | "readText"> => {
   const { driver } = kernel
   const open = (operation: string, path: string, options: ReadOptions | undefined) =>
-    Effect.gen(function*() {
-      const source = yield* kernel.locate(operation, path)
+    Effect.flatMap(kernel.locate(operation, path), (source) => {
       const where = { path: source.path, backend: driver.name, operation }
       const range = options?.range
-      if (range !== undefined && !isValidRange(range)) return yield* new E.InvalidRange(where)
+      if (range !== undefined && !isValidRange(range)) return new E.InvalidRange(where)
       const call = { operation, source }
-      const object = yield* kernel.guard(call, driver.get(source.key, { range, ifMatch: options?.ifMatch }))
-      let missing = object.size
-      const pull = Effect.flatMap(kernel.guard(call, object.pull), (bytes) => {
-        missing -= bytes?.length ?? 0
-        return bytes === undefined && missing !== 0 ? truncated(where, missing) : Effect.succeed(bytes)
-      })
-      return { size: object.size, pull }
+      return Effect.map(
+        kernel.guard(call, driver.get(source.key, { range, ifMatch: options?.ifMatch })),
+        (object) => pinned(object, where, (pull) => kernel.guard(call, pull))
+      )
     })
   const readAll = (operation: string) => (path: string, options?: ReadOptions) =>
     Effect.scoped(Effect.flatMap(open(operation, path, options), collect))
@@ -171,26 +170,35 @@ const reading = (kernel: Kernel): Pick<Operations, "read" | "readBytes" | "readT
   }
 }
 
-const truncated = (
-  where: { readonly path: string; readonly backend: string; readonly operation: string },
-  missing: number
-) =>
-  Effect.fail(
-    new E.BackendUnavailable({
-      ...where,
-      reason: "Truncated",
-      retryable: true,
-      cause: `the object ended with ${missing} bytes missing`
-    })
-  )
-
-const collect = (object: {
+interface Opened {
   readonly size: number
   readonly pull: Effect.Effect<Uint8Array | undefined, E.StoreError>
-}): Effect.Effect<Uint8Array, E.StoreError> =>
+}
+
+/** Holds an opened object to its word: an early end is a failure, not an end. */
+const pinned = (
+  object: Driver.OpenObject,
+  where: { readonly path: string; readonly backend: string; readonly operation: string },
+  guard: <A>(pull: Effect.Effect<A, Driver.Failure>) => Effect.Effect<A, E.StoreError>
+): Opened => {
+  let missing = object.size
+  const pull = Effect.flatMap(guard(object.pull), (bytes) => {
+    missing -= bytes?.length ?? 0
+    if (bytes !== undefined || missing === 0) return Effect.succeed(bytes)
+    const cause = `the object ended with ${missing} bytes missing`
+    return new E.BackendUnavailable({ ...where, reason: "Truncated", retryable: true, cause })
+  })
+  return { size: object.size, pull }
+}
+
+const collect = (object: Opened): Effect.Effect<Uint8Array, E.StoreError> =>
+  Effect.flatMap(
+    object.pull,
+    (first) => first !== undefined && first.length === object.size ? Effect.succeed(first) : collectParts(object, first)
+  )
+
+const collectParts = (object: Opened, first: Uint8Array | undefined): Effect.Effect<Uint8Array, E.StoreError> =>
   Effect.gen(function*() {
-    const first = yield* object.pull
-    if (first !== undefined && first.length === object.size) return first
     const all = new Uint8Array(object.size)
     let length = 0
     for (let bytes = first; bytes !== undefined; bytes = yield* object.pull) {

@@ -68,8 +68,11 @@ const checkTarget = (spot: Spot, mode: Driver.Mode): Effect.Effect<Fs.BigIntStat
   })
 
 /** A folder may be pruned between its opening and the first name made in it; then it is made again. */
-const whilePruned = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.retry(effect, { times: 100, while: (error) => error instanceof Driver.Failure && isErrno(error, "ENOENT") })
+const whilePruned = <A, E, R>(effect: Effect.Effect<A, E, R>, times = 100): Effect.Effect<A, E, R> =>
+  Effect.catchAll(effect, (error) =>
+    times > 0 && error instanceof Driver.Failure && isErrno(error, "ENOENT")
+      ? whilePruned(effect, times - 1)
+      : Effect.fail(error))
 
 interface Staged {
   readonly spot: Spot
@@ -84,50 +87,45 @@ const tempFlags = Fs.constants.O_WRONLY | Fs.constants.O_CREAT | Fs.constants.O_
 
 const stage = (local: Local, key: Key.Key, mode: Driver.Mode): Effect.Effect<Staged, Driver.Failure, Scope.Scope> =>
   whilePruned(
-    Effect.gen(function*() {
-      const spot = yield* openSpot(local, key, true)
-      yield* checkTarget(spot, mode)
+    Effect.flatMap(openSpot(local, key, true), (spot) => {
       const temp = `${spot.folder.path}/${Key.reservedPrefix}${randomUUID()}`
-      return yield* Effect.acquireRelease(
-        Effect.map(
-          callFs<number>((callback) => Fs.open(temp, tempFlags, 0o666, callback)),
-          (fd): Staged => ({ spot, temp, fd, renamed: false, committed: false })
-        ),
-        unstage
+      const openTemp = Effect.map(
+        callFs<number>((callback) => Fs.open(temp, tempFlags, 0o666, callback)),
+        (fd): Staged => ({ spot, temp, fd, renamed: false, committed: false })
       )
+      return Effect.zipRight(checkTarget(spot, mode), Effect.acquireRelease(openTemp, unstage))
     })
   )
 
+/** What cannot be removed now is removed by the next sweep. */
 const unstage = (staged: Staged): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    yield* closeFd(staged.fd)
-    // What cannot be removed now is removed by the next sweep.
-    if (!staged.renamed) yield* Effect.ignore(runFs((callback) => Fs.unlink(staged.temp, callback)))
-    if (!staged.committed) staged.spot.folder.prune()
-  })
+  Effect.zipRight(
+    staged.renamed
+      ? closeFd(staged.fd)
+      : Effect.zipRight(closeFd(staged.fd), Effect.ignore(runFs((callback) => Fs.unlink(staged.temp, callback)))),
+    Effect.sync(() => staged.committed ? undefined : staged.spot.folder.prune())
+  )
 
 /** Makes the staged bytes the object, in one step that nobody sees half done. */
-const commit = (local: Local, staged: Staged, mode: Driver.Mode): Effect.Effect<Version, Driver.Failure> =>
-  Effect.gen(function*() {
-    const { fd, spot, temp } = staged
-    const time = yield* local.stamp
-    yield* nowFs(() => Fs.futimesSync(fd, time, time))
-    if (local.durable) yield* runFs((callback) => Fs.fsync(fd, callback))
-    const stats = yield* nowFs(() => Fs.fstatSync(fd, { bigint: true }))
-    yield* local.lock.withLock(spot.key)(
-      Effect.zipRight(
-        checkTarget(spot, mode),
-        mode === "create"
-          ? withKey(spot.key, runFs((callback) => Fs.link(temp, spot.path, callback)))
-          : Effect.map(withKey(spot.key, runFs((callback) => Fs.rename(temp, spot.path, callback))), () => {
-            staged.renamed = true
-          })
-      )
-    )
+const commit = (local: Local, staged: Staged, mode: Driver.Mode): Effect.Effect<Version, Driver.Failure> => {
+  const { fd, spot, temp } = staged
+  const stamped = Effect.flatMap(local.stamp, (time) =>
+    nowFs(() => {
+      Fs.futimesSync(fd, time, time)
+      return versionOf(Fs.fstatSync(fd, { bigint: true }))
+    }))
+  const publish = mode === "create"
+    ? runFs((callback) => Fs.link(temp, spot.path, callback))
+    : Effect.map(runFs((callback) => Fs.rename(temp, spot.path, callback)), () => {
+      staged.renamed = true
+    })
+  const published = local.lock.withLock(spot.key)(Effect.zipRight(checkTarget(spot, mode), withKey(spot.key, publish)))
+  const sync = local.durable ? runFs((callback) => Fs.fsync(fd, callback)) : Effect.void
+  return Effect.flatMap(Effect.zipLeft(stamped, Effect.zipRight(sync, published)), (version) => {
     staged.committed = true
-    yield* syncFolder(local, spot.folder)
-    return versionOf(stats)
+    return Effect.as(syncFolder(local, spot.folder), version)
   }).pipe(Effect.uninterruptible)
+}
 
 const withKey = <A>(key: Key.Key, effect: Effect.Effect<A, Driver.Failure>): Effect.Effect<A, Driver.Failure> =>
   Effect.mapError(effect, ({ cause }) => new Driver.Failure({ cause, key }))
@@ -150,13 +148,13 @@ export const putObject = <E, R>(
   mode: Driver.Mode
 ): Effect.Effect<Version, Driver.Failure | E, R> =>
   Effect.scoped(
-    Effect.gen(function*() {
-      const staged = yield* stage(local, key, mode)
-      yield* body instanceof Uint8Array
-        ? writeAll(staged.fd, body)
-        : Stream.runForEach(body, (bytes) => writeAll(staged.fd, bytes))
-      return yield* commit(local, staged, mode)
-    })
+    Effect.flatMap(stage(local, key, mode), (staged) =>
+      Effect.zipRight(
+        body instanceof Uint8Array
+          ? writeAll(staged.fd, body)
+          : Stream.runForEach(body, (bytes) => writeAll(staged.fd, bytes)),
+        commit(local, staged, mode)
+      ))
   )
 
 /** @internal An opened file and its version; the descriptor is closed with the scope. */
@@ -164,21 +162,27 @@ export const openObject = (
   local: Local,
   key: Key.Key
 ): Effect.Effect<{ readonly fd: number; readonly version: Version }, Driver.Failure, Scope.Scope> =>
-  Effect.gen(function*() {
-    const fd = yield* Effect.acquireRelease(
+  Effect.flatMap(
+    Effect.acquireRelease(
       Effect.scoped(
-        Effect.flatMap(
-          openSpot(local, key, false),
-          ({ path }) => callFs<number>((callback) => Fs.open(path, readFlags, callback))
-        )
+        Effect.flatMap(openSpot(local, key, false), ({ path }) =>
+          callFs<number>((callback) => Fs.open(path, readFlags, callback)))
       ),
       closeFd
-    )
-    const stats = yield* nowFs(() => Fs.fstatSync(fd, { bigint: true }))
-    const obstacle = obstacleIn(stats)
-    if (obstacle !== undefined) return yield* Driver.refuse(obstacle, key)
-    return { fd, version: versionOf(stats) }
-  })
+    ),
+    (fd) =>
+      Effect.flatMap(
+        nowFs(() =>
+          Fs.fstatSync(fd, { bigint: true })
+        ),
+        (stats) => {
+          const obstacle = obstacleIn(stats)
+          return obstacle === undefined
+            ? Effect.succeed({ fd, version: versionOf(stats) })
+            : Effect.fail(Driver.refuse(obstacle, key))
+        }
+      )
+  )
 
 /** O_NONBLOCK: to open a FIFO that someone put there must not wait for its other end. */
 const readFlags = Fs.constants.O_RDONLY | Fs.constants.O_NOFOLLOW | Fs.constants.O_NONBLOCK
