@@ -145,7 +145,6 @@ export const make: (config?: Partial<AgentRunsConfig>) => Effect.Effect<typeof A
         offer: (events) => Effect.sync(() => log.append(events)),
         offerNow: (events) => log.append(events)
       }).pipe(
-        Effect.interruptible,
         Effect.ensuring(retire(log)),
         Effect.forkIn(scope)
       )

@@ -25,6 +25,7 @@ import { ModelError } from "./AgentError.ts"
 import type { ModelEvent, ModelRequest } from "./ChatModel.ts"
 import { ChatModel } from "./ChatModel.ts"
 import { SseDecoder } from "./internal/decodeSse.ts"
+import { parseMonth } from "./internal/parseValues.ts"
 import { readErrorBody, readModelChunk } from "./internal/readModelChunk.ts"
 import { writeModelRequest } from "./internal/writeModelRequest.ts"
 
@@ -98,7 +99,7 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
         )
         const next: Effect.Effect<Chunk.Chunk<ModelEvent>, Option.Option<ModelError>> = Effect.suspend(() =>
           reader.done ? Effect.fail(Option.none()) : Effect.matchEffect(more, {
-            onFailure: (error) => Effect.fail(Option.orElse(error, () => reader.end())),
+            onFailure: (error) => Effect.fail(reader.end(error)),
             onSuccess: (bytes) => {
               const events = reader.read(bytes)
               if (!Array.isArray(events)) return Effect.fail(Option.some(events))
@@ -166,11 +167,10 @@ class Reader {
   }
 
   /** The connection ended: that is an error unless the answer was said to be complete. */
-  end(): Option.Option<ModelError> {
-    return this.finished ? Option.none() : Option.some(this.failure({
-      reason: "Truncated",
-      detail: this.decoder.held > 0 ? "The connection ended within a line." : "The connection ended within the answer."
-    }))
+  end(error: Option.Option<ModelError>): Option.Option<ModelError> {
+    if (this.finished || Option.isSome(error)) return this.finished ? Option.none() : error
+    const where = this.decoder.held > 0 ? "a line" : "the answer"
+    return Option.some(this.failure({ reason: "Truncated", detail: `The connection ended within ${where}.` }))
   }
 
   private payload(payload: string, events: Array<ModelEvent>): ModelError | undefined {
@@ -254,6 +254,21 @@ const rejection = (failure: Failure, response: HttpClientResponse): Effect.Effec
     return failure({ reason: reasonOfStatus(status), status, detail: readErrorBody(body), retryAfterMillis })
   })
 
+/** The one date format that servers must send (RFC 9110, 5.6.7). */
+const parseHttpDate = (text: string): Option.Option<DateTime.Utc> => {
+  const [, day, month, year, hours, minutes, seconds] =
+    /^\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/.exec(text.trim()) ?? []
+  const number = parseMonth(month ?? "")
+  return number === undefined ? Option.none() : DateTime.make({
+    year: Number(year),
+    month: number,
+    day: Number(day),
+    hours: Number(hours),
+    minutes: Number(minutes),
+    seconds: Number(seconds)
+  })
+}
+
 /** `retry-after-ms`, or `Retry-After` in seconds or as a date (RFC 9110, 10.2.3). */
 const retryAfter = (response: HttpClientResponse): Effect.Effect<number | undefined> =>
   Effect.suspend(() => {
@@ -262,7 +277,7 @@ const retryAfter = (response: HttpClientResponse): Effect.Effect<number | undefi
     const text = response.headers["retry-after"]
     if (text === undefined) return Effect.succeed(undefined)
     if (/^\d+(\.\d+)?$/.test(text.trim())) return Effect.succeed(Number(text) * 1000)
-    return Option.match(DateTime.make(text), {
+    return Option.match(parseHttpDate(text), {
       onNone: () => Effect.succeed(undefined),
       onSome: (date) => Effect.map(DateTime.now, (now) => Math.max(0, DateTime.distance(now, date)))
     })

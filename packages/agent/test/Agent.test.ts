@@ -215,7 +215,8 @@ it.effect.prop(
       expect(result).toMatchObject({ outcome: "limited", limit: "steps", text: "enough" })
       expect(resultErrors(result.events)).toHaveLength(steps)
       expect(requests.at(-1)!.messages.at(-1)!.content).toContain("limit of steps")
-    })
+    }),
+  { fastCheck: { numRuns: 20 } }
 )
 
 it.effect.prop(
@@ -240,7 +241,8 @@ it.effect.prop(
             ["counted", { n: `${turn}.${i}` }] as const)))
       expect(yield* Ref.get(ran)).toBe(toolCalls)
       expect(result).toMatchObject({ outcome: "limited", limit: "toolCalls" })
-    })
+    }),
+  { fastCheck: { numRuns: 20 } }
 )
 
 it.effect("the token limit begins no further step", () =>

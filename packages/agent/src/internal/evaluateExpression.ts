@@ -55,7 +55,7 @@ const formatRounded = (number: BigDecimal.BigDecimal): string => {
   return formatDecimal(BigDecimal.normalize(BigDecimal.round(number, { scale: shownDigits - (length - scale) })))
 }
 
-const constants: Record<string, number> = { pi: Math.PI, e: Math.E }
+const constants: ReadonlyMap<string, number> = new Map([["pi", Math.PI], ["e", Math.E]])
 
 class Parser {
   private position = 0
@@ -166,7 +166,7 @@ class Parser {
     const word = /^[a-z][a-z0-9]*/i.exec(this.text.slice(at))?.[0].toLowerCase()
     if (word === undefined) throw this.unexpected()
     this.position += word.length
-    const constant = constants[word]
+    const constant = constants.get(word)
     if (constant !== undefined) return this.inexact(constant, at)
     if (!this.take("(")) {
       throw problem("Syntax", at, `"${word}" is no constant that is known, and no function is called`)
@@ -215,7 +215,7 @@ class Parser {
         return squares ? value(BigDecimal.fromBigInt(BigInt(root)), exact) : this.inexact(root, at)
       }
     }
-    const fn = floatFunctions[name]
+    const fn = floatFunctions.get(name)
     if (fn === undefined) {
       const names = [
         "abs",
@@ -227,7 +227,7 @@ class Parser {
         "ceil",
         "round",
         "sqrt",
-        ...Object.keys(floatFunctions)
+        ...floatFunctions.keys()
       ]
       throw problem("Syntax", at, `There is no function "${name}". Functions: ${names.join(", ")}`)
     }
@@ -295,12 +295,12 @@ const roundTo = (number: BigDecimal.BigDecimal, digits: number) => {
 
 const toNumber = ({ number }: Value) => Number(formatDecimal(number))
 
-const floatFunctions: Record<string, (x: number) => number> = {
-  ln: Math.log,
-  log: Math.log10,
-  log2: Math.log2,
-  exp: Math.exp,
-  sin: Math.sin,
-  cos: Math.cos,
-  tan: Math.tan
-}
+const floatFunctions: ReadonlyMap<string, (x: number) => number> = new Map([
+  ["ln", Math.log],
+  ["log", Math.log10],
+  ["log2", Math.log2],
+  ["exp", Math.exp],
+  ["sin", Math.sin],
+  ["cos", Math.cos],
+  ["tan", Math.tan]
+])

@@ -106,7 +106,7 @@ const indexOfClose = (html: string, name: string, from: number): number => {
   return close.exec(html)?.index ?? html.length
 }
 
-const entities: Record<string, string> = {
+const entities: ReadonlyMap<string, string> = new Map(Object.entries<string>({
   amp: "&",
   lt: "<",
   gt: ">",
@@ -129,11 +129,11 @@ const entities: Record<string, string> = {
   middot: "·",
   bull: "•",
   times: "×"
-}
+}))
 
 const decodeEntities = (text: string): string =>
   text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));/gi, (whole, decimal, hex, name) => {
-    if (name !== undefined) return entities[name] ?? whole
+    if (name !== undefined) return entities.get(name) ?? whole
     const code = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal)
     return code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) ? String.fromCodePoint(code) : "\ufffd"
   })

@@ -1,4 +1,4 @@
-const types: Record<string, string> = {
+const types: ReadonlyMap<string, string> = new Map(Object.entries<string>({
   csv: "text/csv",
   tsv: "text/tab-separated-values",
   txt: "text/plain",
@@ -12,10 +12,10 @@ const types: Record<string, string> = {
   png: "image/png",
   jpg: "image/jpeg",
   jpeg: "image/jpeg"
-}
+}))
 
 /** @internal */
 export const extensionOf = (name: string): string => name.slice(name.lastIndexOf(".") + 1).toLowerCase()
 
 /** @internal The media type that a file's name suggests. */
-export const guessType = (name: string): string => types[extensionOf(name)] ?? "application/octet-stream"
+export const guessType = (name: string): string => types.get(extensionOf(name)) ?? "application/octet-stream"

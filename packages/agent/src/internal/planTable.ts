@@ -233,7 +233,8 @@ const findShape = (
 /** "How many units were sold" adds up a column; "how many orders" counts rows. */
 const findFigure = (question: string, table: Description): Figure | undefined => {
   const figure = parseFigure(question)
-  if (figure !== "count") return figure
+  if (figure !== "count" || /\b(?:rows?|records?|entries|times)\b/i.test(question)) return figure
+  if (parseThreshold(question) !== undefined) return figure
   const numbers = table.columns.filter((column) => column.type === "number" && !identifiers.test(column.name))
   const adds = numbers.some((column) => mentions(question, column.name)) ||
     (/\b(?:units|pieces|items|quantity)\b/i.test(question) &&

@@ -41,7 +41,7 @@ export const readModelChunk = (payload: string): ModelChunk => {
     const reason = nonEmpty(choice["finish_reason"])
     if (reason !== undefined) {
       finished = true
-      events.push({ _tag: "Finish", reason: finishReasons[reason] ?? "unknown" })
+      events.push({ _tag: "Finish", reason: finishReasons.get(reason) ?? "unknown" })
     }
   }
   const usage = value["usage"]
@@ -53,13 +53,13 @@ export const readModelChunk = (payload: string): ModelChunk => {
   return { _tag: "Events", events, finished }
 }
 
-const finishReasons: Record<string, FinishReason> = {
+const finishReasons: ReadonlyMap<string, FinishReason> = new Map(Object.entries<FinishReason>({
   stop: "stop",
   tool_calls: "tool_calls",
   function_call: "tool_calls",
   length: "length",
   content_filter: "content_filter"
-}
+}))
 
 const readDelta = (delta: unknown, events: Array<ModelEvent>): string | undefined => {
   if (delta === undefined || delta === null) return undefined

@@ -48,8 +48,13 @@ export const runLoop = <R>(
     const model = yield* ChatModel
     const clock = yield* Effect.clock
     const run = new Run(agent, input, runId, model, clock, sink)
-    yield* Effect.onExit(run.main, (exit) => exit._tag === "Failure" ? Effect.sync(() => run.abandon()) : Effect.void)
+    yield* Effect.onExit(
+      Effect.interruptible(run.main),
+      (exit) => exit._tag === "Failure" ? Effect.sync(() => run.abandon()) : Effect.void
+    )
   }).pipe(
+    // A run that is stopped before its first word still ends its log.
+    Effect.uninterruptible,
     Effect.withSpan(Telemetry.spanRun, { attributes: { [Telemetry.agentName]: agent.name } })
   )
 
@@ -99,15 +104,8 @@ class Run<R> {
   }
 
   get main(): Effect.Effect<void, never, R> {
-    const { agent, input, model, runId } = this
-    return this.emit([{
-      _tag: "RunStarted",
-      runId,
-      agent: agent.name,
-      model: model.name,
-      message: input.message,
-      attachments: input.attachments ?? []
-    }]).pipe(
+    const { agent } = this
+    return this.emit([this.beginning]).pipe(
       Effect.zipRight(this.untilAnswer),
       Effect.timeoutTo({
         duration: agent.limits.wallClock,
@@ -317,6 +315,11 @@ class Run<R> {
     return new ModelError({ reason: "Defect", model: this.model.name, detail: "It threw.", cause })
   }
 
+  private get beginning(): WithoutStamp<AgentEvent> {
+    const { agent, input: { attachments = [], message }, model, runId } = this
+    return { _tag: "RunStarted", runId, agent: agent.name, model: model.name, message, attachments }
+  }
+
   private finish(end: Ending): Effect.Effect<void> {
     return Effect.suspend(() => this.emit(this.ending(end)))
   }
@@ -329,7 +332,8 @@ class Run<R> {
 
   /** The last words of a run that is being interrupted, or that died of a defect in the sink. */
   abandon(): void {
-    this.sink.offerNow(this.stamp(this.ending({ outcome: "stopped" })))
+    const beginning = this.seq === 0 ? [this.beginning] : []
+    this.sink.offerNow(this.stamp([...beginning, ...this.ending({ outcome: "stopped" })]))
   }
 
   private emit(events: ReadonlyArray<WithoutStamp<AgentEvent>>): Effect.Effect<void> {
