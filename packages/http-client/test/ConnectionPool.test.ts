@@ -20,6 +20,13 @@ const stats = Effect.flatMap(ConnectionPool.ConnectionPool, (pool) => pool.stats
 const preciseOf = <A, R>(effect: Effect.Effect<A, Parameters<typeof HttpError.fromClientError>[0], R>) =>
   Effect.map(Effect.flip(effect), (error) => Option.getOrThrow(HttpError.fromClientError(error)))
 
+/** Answers `served` requests per connection, then closes when the next one has arrived, without an answer. */
+const closesOnNext = (served: number) => (connection: RawConnection) =>
+  Effect.repeatN(Effect.zipRight(connection.request, connection.write(ok)), served - 1).pipe(
+    Effect.zipRight(connection.request),
+    Effect.zipRight(connection.reset)
+  )
+
 describe("ConnectionPool", () => {
   it.scoped("1000 requests one after another share one connection", () =>
     Effect.gen(function*() {
@@ -126,13 +133,6 @@ describe("ConnectionPool", () => {
       expect(yield* text(server.url)).toBe("ok")
       expect(yield* server.connections).toBe(2)
     }).pipe(Effect.provide(NetHttpClient.layerPooled())))
-
-  /** Answers `served` requests per connection, then closes when the next one has arrived, without an answer. */
-  const closesOnNext = (served: number) => (connection: RawConnection) =>
-    Effect.repeatN(Effect.zipRight(connection.request, connection.write(ok)), served - 1).pipe(
-      Effect.zipRight(connection.request),
-      Effect.zipRight(connection.reset)
-    )
 
   it.scoped("a safe request that meets a stale connection is sent again once; 200 times over", () =>
     Effect.gen(function*() {

@@ -1,6 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- reads vectors, and compares with node's own parser
 import { describe, expect, it } from "@effect/vitest"
-import { Http1, HttpError } from "@sennit/http-client"
+import type { HttpError } from "@sennit/http-client"
+import { Http1 } from "@sennit/http-client"
 import * as FastCheck from "effect/FastCheck"
 import * as Fs from "node:fs"
 
@@ -68,6 +69,20 @@ const each = (length: number) => Array.from({ length: Math.max(0, length - 1) },
 
 const ok = "HTTP/1.1 200 OK\r\n"
 const chunked = `${ok}Transfer-Encoding: chunked\r\n\r\n`
+
+const keepAliveOf = (head: string) => {
+  let known: Http1.ResponseHead | undefined
+  const parser = new Http1.ResponseParser({
+    onHead: (made) => {
+      known = made
+    },
+    onBody: () => undefined,
+    onEnd: () => undefined
+  })
+  parser.start("GET")
+  expect(parser.push(bytes(head))).toBeUndefined()
+  return [known?.keepAlive, known?.keepAliveSeconds]
+}
 
 describe("ResponseParser", () => {
   it("reads head, fields, body and trailers", () => {
@@ -195,19 +210,6 @@ describe("ResponseParser", () => {
   })
 
   it("knows what becomes of the connection", () => {
-    const keepAliveOf = (head: string) => {
-      let known: Http1.ResponseHead | undefined
-      const parser = new Http1.ResponseParser({
-        onHead: (made) => {
-          known = made
-        },
-        onBody: () => undefined,
-        onEnd: () => undefined
-      })
-      parser.start("GET")
-      expect(parser.push(bytes(head))).toBeUndefined()
-      return [known?.keepAlive, known?.keepAliveSeconds]
-    }
     expect(keepAliveOf(`${ok}Content-Length: 0\r\n\r\n`)).toEqual([true, -1])
     expect(keepAliveOf(`${ok}Content-Length: 0\r\nConnection: x, CLOSE\r\n\r\n`)).toEqual([false, -1])
     expect(keepAliveOf(`${ok}Content-Length: 0\r\nKeep-Alive: max=3, timeout=7\r\n\r\n`)).toEqual([true, 7])
@@ -225,7 +227,7 @@ describe("ResponseParser", () => {
     const block = FastCheck.array(field, { maxLength: 6 }).map((fields) =>
       fields.map(([name, value]) => `${name}: ${value}\r\n`).join("")
     )
-    const text = FastCheck.stringMatching(/^[\x00-\xff]{0,40}$/)
+    const text = FastCheck.uint8Array({ maxLength: 40 }).map((all) => Buffer.from(all).toString("latin1"))
     const sized = FastCheck.tuple(block, text).map(([head, body]) =>
       `${ok}${head}Content-Length: ${body.length}\r\n\r\n${body}`
     )
@@ -320,30 +322,41 @@ const stricter = new Map<string, string>([
   ["chunkedchunked", "TransferEncoding"]
 ])
 
-describe("llhttp's response cases", () => {
-  if (!haveVectors) {
-    it.skip("the vectors are absent: ../shared/data/llhttp/response-cases.json", () => undefined)
-    return
-  }
-  const { cases }: { readonly cases: ReadonlyArray<LlhttpCase> } = JSON.parse(Fs.readFileSync(vectors, "utf8"))
+/** Their lenient modes have no counterpart: what is legal is read, the rest is refused for this reason. */
+const lenient: Readonly<Record<string, string>> = {
+  "response-lenient-data-after-close": "ok",
+  "response-lenient-keep-alive": "ok",
+  "response-lenient-optional-lf-after-cr": "LineEnding",
+  "response-lenient-optional-cr-before-lf": "LineEnding",
+  "response-lenient-all": "LineEnding",
+  "response-lenient-version": "Version",
+  "response-lenient-headers": "ObsoleteFold"
+}
 
+/** What we did with a case, beside what we should have done. */
+const judge = (one: LlhttpCase, ours: Outcome): readonly [did: unknown, should: unknown] => {
+  const reason = ours.end.split("@")[0]
+  const difference = [...stricter].find(([title]) => one.title.includes(title))
+  if (difference !== undefined) return [reason, difference[1]]
+  if (one.meta.type in lenient) return [reason, lenient[one.meta.type]]
+  const theirs = decodeLog(one.log)
+  if (theirs.refused) return [ours.end === "ok" || ours.end.startsWith("Truncated"), false]
+  const statuses = ours.responses.map(({ status }) => status)
+  return [statuses, theirs.complete || !ours.end.startsWith("Truncated") ? [theirs.status] : []]
+}
+
+const cases: ReadonlyArray<LlhttpCase> = haveVectors ? JSON.parse(Fs.readFileSync(vectors, "utf8")).cases : []
+
+describe.skipIf(!haveVectors)("llhttp's response cases (need ../shared/data/llhttp/response-cases.json)", () => {
   it("are all here", () => expect(cases.length).toBe(85))
 
   it.each(cases.map((one, at) => [`${at} ${one.title}`, one] as const))("%s", (_, one) => {
     const all = decodeHttp(one.http)
-    const ours = parse(all, [], one.meta.skipBody === true ? "HEAD" : "GET")
-    expect(parse(all, each(all.length), one.meta.skipBody === true ? "HEAD" : "GET")).toEqual(ours)
-    const theirs = decodeLog(one.log)
-    const difference = [...stricter].find(([title]) => one.title.includes(title))
-    if (difference !== undefined) return expect(ours.end).toContain(difference[1])
-    if (one.meta.type.startsWith("response-lenient")) {
-      // their lenient modes have no counterpart: what is legal is read, the rest is refused
-      return expect(ours.responses.length === 1 || ours.end !== "ok").toBe(true)
-    }
-    if (theirs.refused) return expect(ours.end).not.toBe("ok")
-    expect(ours.responses.map(({ status }) => status)).toEqual(
-      theirs.complete || !ours.end.startsWith("Truncated") ? [theirs.status] : []
-    )
+    const method = one.meta.skipBody === true ? "HEAD" : "GET"
+    const ours = parse(all, [], method)
+    expect(parse(all, each(all.length), method)).toEqual(ours)
+    const [did, should] = judge(one, ours)
+    expect(did).toEqual(should)
   })
 })
 

@@ -30,6 +30,11 @@ const preciseOf = <A, R>(effect: Effect.Effect<A, Parameters<typeof HttpError.fr
   Effect.map(Effect.flip(effect), (error) => Option.getOrThrow(HttpError.fromClientError(error)))
 const idle = { busy: 0, waiting: 0 }
 
+/** One turn of the event loop: sockets move. */
+const nextTurn = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
 /** node's own server: it parses what we write and says what it saw. */
 const nodeServer = Effect.acquireRelease(
   Effect.async<Http.Server>((resume) => {
@@ -176,7 +181,7 @@ describe("requests", () => {
       yield* Effect.iterate(-1, {
         while: (before) => before !== pulled.pieces,
         body: () =>
-          Effect.as(Effect.promise(() => new Promise((resume) => setImmediate(resume))), pulled.pieces).pipe(
+          Effect.as(nextTurn, pulled.pieces).pipe(
             Effect.tap(() => TestClock.adjust("1 millis"))
           )
       })
@@ -237,7 +242,7 @@ describe("responses", () => {
         while: ({ still }) => still < 20,
         body: ({ before, still }) =>
           Effect.as(
-            Effect.promise(() => new Promise((resume) => setImmediate(resume))),
+            nextTurn,
             before === written.pieces ? { before, still: still + 1 } : { before: written.pieces, still: 0 }
           )
       })
@@ -291,17 +296,17 @@ describe("responses", () => {
     }).pipe(Effect.provide(NetHttpClient.layerPooled({ limits: { bodyBytes: 8 } }))))
 })
 
-describe("phases", () => {
-  /** Runs until `reached` is done in the script, then hangs. */
-  const hang = (phase: "headers" | "body", reached: Deferred.Deferred<void>) => (connection: RawConnection) =>
-    connection.request.pipe(
-      Effect.zipRight(
-        phase === "body" ? connection.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf") : Effect.void
-      ),
-      Effect.zipRight(Deferred.succeed(reached, undefined)),
-      Effect.zipRight(connection.closed)
-    )
+/** Runs until `reached` is done in the script, then hangs. */
+const hang = (phase: "headers" | "body", reached: Deferred.Deferred<void>) => (connection: RawConnection) =>
+  connection.request.pipe(
+    Effect.zipRight(
+      phase === "body" ? connection.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf") : Effect.void
+    ),
+    Effect.zipRight(Deferred.succeed(reached, undefined)),
+    Effect.zipRight(connection.closed)
+  )
 
+describe("phases", () => {
   it.scoped.each(["headers", "body"] as const)(
     "a server that stalls before its %s ends in a timeout of its own",
     (phase) =>

@@ -16,8 +16,8 @@ const redirecting = rawServer((connection) =>
     const echo = `${head}${body}`
     yield* connection.write(
       status === undefined
-        ? `HTTP/1.1 200 OK\r\nContent-Length: ${/^HEAD /.test(head) ? 0 : echo.length}\r\n\r\n${
-          /^HEAD /.test(head) ? "" : echo
+        ? `HTTP/1.1 200 OK\r\nContent-Length: ${head.startsWith("HEAD ") ? 0 : echo.length}\r\n\r\n${
+          head.startsWith("HEAD ") ? "" : echo
         }`
         : `HTTP/1.1 ${status} Moved\r\nLocation: ${decodeURIComponent(location ?? "")}\r\nContent-Length: 0\r\n\r\n`
     )

@@ -3,6 +3,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectionPool, NetHttpClient } from "@sennit/http-client"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
@@ -16,7 +17,7 @@ import * as Zlib from "node:zlib"
 
 const runs = (program: string, ...args: ReadonlyArray<string>) => ChildProcess.spawnSync(program, args).status === 0
 const have = runs("nginx", "-v") && runs("openssl", "version")
-const required = process.env["SENNIT_REQUIRE_SERVERS"] === "1"
+const required = Effect.runSync(Config.withDefault(Config.boolean("SENNIT_REQUIRE_SERVERS"), false))
 
 const freePort = Effect.async<number>((resume) => {
   const server = Net.createServer().listen(0, "127.0.0.1", () => {
