@@ -11,7 +11,8 @@ const fetchForUser = (url: string) =>
     Effect.catchAll((error) =>
       Effect.succeed(Option.match(HttpError.fromClientError(error), {
         onNone: () => error.message,
-        onSome: (precise) => precise._tag === "AddressForbidden" ? `${precise.address} is ${precise.range}` : precise._tag
+        onSome: (precise) =>
+          precise._tag === "AddressForbidden" ? `${precise.address} is ${precise.range}` : precise._tag
       }))
     )
   )
