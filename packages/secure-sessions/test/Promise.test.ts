@@ -42,19 +42,16 @@ describe("createSessions", () => {
     expect(await rejection(sessions.append(session, { author: "ada", body: 2 }))).toBeInstanceOf(
       SessionError.StaleSession
     )
-    for (
-      const bad of [sessions.create({ app: "", user: "ada" }), sessions.get({ app: "desk", user: "ada", id: "\ud800" })]
-    ) {
-      expect(await rejection(bad)).toMatchObject({ _tag: "SerializationError", reason: "InvalidInput" })
-    }
+    const refused = { _tag: "SerializationError", reason: "InvalidInput" }
+    expect(await rejection(sessions.create({ app: "", user: "ada" }))).toMatchObject(refused)
+    expect(await rejection(sessions.get({ app: "desk", user: "ada", id: "\ud800" }))).toMatchObject(refused)
     expect(await rejection(collect(sessions.list({ app: "" })))).toMatchObject({ reason: "InvalidInput" })
   })
 
   it("rejects keys that are none", async () => {
-    for (const bad of ["", "hunter2", new Uint8Array(31)]) {
-      const error = await rejection(createSessions({ filename: ":memory:", key: bad }))
-      expect(error).toMatchObject({ _tag: "ConfigurationError", reason: "InvalidKey" })
-    }
+    const bad = ["", "hunter2", new Uint8Array(31)]
+    const errors = await Promise.all(bad.map((each) => rejection(createSessions({ filename: ":memory:", key: each }))))
+    expect(errors).toMatchObject(bad.map(() => ({ _tag: "ConfigurationError", reason: "InvalidKey" })))
   })
 
   it.scoped("keeps a file that a passphrase opens again and another does not", () =>
@@ -72,14 +69,15 @@ describe("createSessions", () => {
     }), 60_000)
 })
 
+const environment = (variables: ReadonlyArray<readonly [string, string]>) =>
+  using(
+    Layer.provide(SessionService.layerConfig, Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables))))
+  )
+
 describe("SessionService.layerConfig", () => {
   it.scoped("takes file, durability and key from the environment", () =>
     Effect.gen(function*() {
       const filename = yield* temporaryFile
-      const environment = (variables: ReadonlyArray<readonly [string, string]>) =>
-        using(
-          Layer.provide(SessionService.layerConfig, Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables))))
-        )
       const file: readonly [string, string] = [SessionConfig.filenameName, filename]
       const ref = { app, user: ada, id: Session.SessionId.make("one") }
       const create = Effect.flatMap(SessionService.SessionService, (sessions) => sessions.create(ref))

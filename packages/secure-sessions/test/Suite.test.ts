@@ -66,9 +66,9 @@ describe("Suite", () => {
     () =>
       Effect.gen(function*() {
         const { testGroups } = yield* readGcm(read("aes_gcm_test.json"))
-        const tests = testGroups.filter(({ ivSize, keySize }) => ivSize === 96 && keySize === 256).flatMap((
-          { tests }
-        ) => tests)
+        const tests = testGroups.filter(({ ivSize, keySize }) => ivSize === 96 && keySize === 256).flatMap((group) =>
+          group.tests
+        )
         expect(tests.length).toBe(66)
         for (const { aad, ct, iv, key, msg, result, tag, tcId } of tests) {
           const opened = Suite.aes256Gcm.open(key, iv, aad, ct, tag)

@@ -74,21 +74,23 @@ describe("secrets", () => {
           const owner = { app, user: ada }
           const wrong = Schema.Struct({ [token]: Schema.Literal(token) })
           const envelope = yield* encryption.seal(owner, place, Buffer.from(`{"other":"${token}"}`))
-          const attempts: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
-            sessions.create({ app, user: ada, id, state }),
-            sessions.create({ app, user: ada, state: bad }),
-            sessions.create({ app, user: ada, state: { [`secret:${token}`]: token } }),
-            sessions.append(session, event),
-            sessions.append(next, { author: token, body: bad }),
-            sessions.append(next, { ...event, id: next.events[0]!.id }),
-            encryption.sealJson(Schema.Number)(owner, place, Number.NaN),
-            encryption.openJson(wrong)(owner, place, envelope),
-            encryption.open(owner, { ...place, id: "x" }, envelope),
-            encryption.open(owner, place, Buffer.from(token)),
-            Effect.zipRight(sql`UPDATE session_events SET body = ${Buffer.from(token)}`, sessions.get(session.ref)),
-            Effect.zipRight(sql`DROP TABLE session_events`, sessions.append(next, event))
+          const attempts: ReadonlyArray<Effect.Effect<Exit.Exit<unknown, unknown>>> = [
+            Effect.exit(sessions.create({ app, user: ada, id, state })),
+            Effect.exit(sessions.create({ app, user: ada, state: bad })),
+            Effect.exit(sessions.create({ app, user: ada, state: { [`secret:${token}`]: token } })),
+            Effect.exit(sessions.append(session, event)),
+            Effect.exit(sessions.append(next, { author: token, body: bad })),
+            Effect.exit(sessions.append(next, { ...event, id: next.events[0]!.id })),
+            Effect.exit(encryption.sealJson(Schema.Number)(owner, place, Number.NaN)),
+            Effect.exit(encryption.openJson(wrong)(owner, place, envelope)),
+            Effect.exit(encryption.open(owner, { ...place, id: "x" }, envelope)),
+            Effect.exit(encryption.open(owner, place, Buffer.from(token))),
+            Effect.exit(
+              Effect.zipRight(sql`UPDATE session_events SET body = ${Buffer.from(token)}`, sessions.get(session.ref))
+            ),
+            Effect.exit(Effect.zipRight(sql`DROP TABLE session_events`, sessions.append(next, event)))
           ]
-          const exits = yield* Effect.forEach(attempts, (attempt) => Effect.exit(attempt))
+          const exits = yield* Effect.all(attempts)
           // The planted plaintext is ours, not the package's: take it out of the file again.
           yield* sql`VACUUM`
           yield* sql`PRAGMA wal_checkpoint(TRUNCATE)`
