@@ -15,7 +15,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ConnectionPool from "./ConnectionPool.ts"
 import type { PoolOptions } from "./HttpConfig.ts"
-import { prepareRequest, requestErrorOf, urlOf } from "./internal/prepareRequest.ts"
+import type { Origin } from "./internal/openSocket.ts"
+import { makeOriginOf, prepareRequest, requestErrorOf, urlOf } from "./internal/prepareRequest.ts"
 import { NetResponse } from "./internal/readResponse.ts"
 import { Exchange } from "./internal/runExchange.ts"
 import { isTraced, traceRequest } from "./internal/traceRequest.ts"
@@ -26,9 +27,10 @@ type Pool = Context.Tag.Service<ConnectionPool.ConnectionPool>
 const exchange = (
   pool: Pool,
   request: HttpClientRequest,
-  url: URL
+  url: URL,
+  origin: Origin | undefined
 ): Effect.Effect<HttpClientResponse, HttpClientError> => {
-  const prepared = prepareRequest(request, url, pool.unsafeFork)
+  const prepared = prepareRequest(request, url, origin, pool.unsafeFork)
   if ("_tag" in prepared) return Effect.fail(requestErrorOf(request, prepared))
   return Effect.async((resume) => {
     const made = new Exchange(prepared.origin, prepared.wire, (settled) => {
@@ -52,19 +54,21 @@ const exchange = (
  * @since 0.1.0
  * @category constructors
  */
-export const make = (pool: Pool): HttpClient.HttpClient =>
-  HttpClient.makeWith<never, never, HttpClientError, never>(
+export const make = (pool: Pool): HttpClient.HttpClient => {
+  const originOf = makeOriginOf()
+  return HttpClient.makeWith<never, never, HttpClientError, never>(
     Effect.flatMap((request) =>
       Effect.withFiberRuntime<HttpClientResponse, HttpClientError>((fiber) => {
         const url = urlOf(request)
         if ("_tag" in url) return Effect.fail(requestErrorOf(request, url))
         return isTraced(fiber, request)
-          ? traceRequest(fiber, request, url, (traced) => exchange(pool, traced, url))
-          : exchange(pool, request, url)
+          ? traceRequest(fiber, request, url, (traced) => exchange(pool, traced, url, originOf(url)))
+          : exchange(pool, request, url, originOf(url))
       })
     ),
     Effect.succeed
   )
+}
 
 /**
  * The client over the pool in the context.

@@ -78,6 +78,10 @@ export class PoolManager implements Owner {
     return idle
   }
 
+  get #isFull(): boolean {
+    return this.drivers.size >= this.settings.connections
+  }
+
   dispatch(exchange: Exchange): void {
     if (this.#state !== "open") {
       return exchange.fail(new PoolClosed({ origin: exchange.origin.key, sent: exchange.sent }))
@@ -127,7 +131,7 @@ export class PoolManager implements Owner {
   /** Open a connection for the exchange unless a bound forbids it. */
   #tryOpen(pool: OriginPool, exchange: Exchange): boolean {
     if (pool.open >= this.settings.connectionsPerOrigin) return false
-    if (this.drivers.size >= this.settings.connections && !this.#closeOneIdle()) {
+    if (this.#isFull && (!this.#closeOneIdle() || this.#isFull)) {
       this.#starved.add(pool)
       return false
     }
@@ -191,7 +195,7 @@ export class PoolManager implements Owner {
 
   /** A place is free: whoever has waited longest, of those who may, opens a connection. */
   #serve(pool: OriginPool): void {
-    if (this.drivers.size >= this.settings.connections) return
+    if (this.#isFull) return
     let oldest: Exchange | undefined
     let place = pool
     for (const candidate of [pool, ...this.#starved]) {

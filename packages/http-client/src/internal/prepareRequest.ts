@@ -37,18 +37,19 @@ export const urlOf = (request: HttpClientRequest): URL | InvalidRequest => {
     : new InvalidRequest({ reason: "Url", detail: "the URL has credentials in it; use an Authorization header" })
 }
 
-const origins = new Map<string, Origin>()
-
-/** An origin is parsed once; the memory of origins is bounded. */
-const knownOrigin = (url: URL): Origin | undefined => {
-  const key = `${url.protocol}//${url.host}`
-  const known = origins.get(key)
-  if (known !== undefined) return known
-  const made = originOf(url)
-  if (made === undefined) return undefined
-  if (origins.size >= 1024) origins.clear()
-  origins.set(key, made)
-  return made
+/** What gives the origin of a URL; it parses each origin once, and remembers a bounded number. @internal */
+export const makeOriginOf = (): (url: URL) => Origin | undefined => {
+  const origins = new Map<string, Origin>()
+  return (url) => {
+    const key = `${url.protocol}//${url.host}`
+    const known = origins.get(key)
+    if (known !== undefined) return known
+    const made = originOf(url)
+    if (made === undefined) return undefined
+    if (origins.size >= 1024) origins.clear()
+    origins.set(key, made)
+    return made
+  }
 }
 
 /** A request ready for a connection. @internal */
@@ -64,9 +65,9 @@ const headersOf = (request: HttpClientRequest, body: EncodedBody): RequestHead["
 export const prepareRequest = (
   request: HttpClientRequest,
   url: URL,
+  origin: Origin | undefined,
   fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
 ): PreparedRequest | InvalidRequest => {
-  const origin = knownOrigin(url)
   if (origin === undefined) return new InvalidRequest({ reason: "Url", detail: "the URL has no http origin" })
   const body = encodeBody(request.body)
   if ("_tag" in body) return body

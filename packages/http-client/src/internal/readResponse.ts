@@ -72,19 +72,12 @@ export class NetResponse extends Inspectable.Class implements HttpClientResponse
     return Option.fromNullable(this.#exchange.remoteAddress)
   }
 
-  #error(cause: unknown): ResponseError {
-    const description = cause instanceof Error ? cause.message : undefined
-    return new ResponseError({
-      request: this.request,
-      response: this,
-      reason: "Decode",
-      cause,
-      ...(description === undefined ? {} : { description })
-    })
+  #error(cause: unknown, description: string): ResponseError {
+    return new ResponseError({ request: this.request, response: this, reason: "Decode", cause, description })
   }
 
   #fail(error: HttpError): Effect.Effect<never, ResponseError> {
-    return Effect.fail(this.#error(error))
+    return Effect.fail(this.#error(error, error.message))
   }
 
   /** The whole body when the exchange is over. */
@@ -134,7 +127,7 @@ export class NetResponse extends Inspectable.Class implements HttpClientResponse
     return Effect.flatMap(this.text, (text) =>
       Effect.try({
         try: (): unknown => text === "" ? null : JSON.parse(text),
-        catch: (cause) => this.#error(cause)
+        catch: (cause) => this.#error(cause, "the body is not JSON")
       }))
   }
 
@@ -146,7 +139,7 @@ export class NetResponse extends Inspectable.Class implements HttpClientResponse
     return Effect.flatMap(this.arrayBuffer, (body) =>
       Effect.tryPromise({
         try: () => new Response(body, { headers: { "content-type": this.headers["content-type"] ?? "" } }).formData(),
-        catch: (cause) => this.#error(cause)
+        catch: (cause) => this.#error(cause, "the body is not a form")
       }))
   }
 
@@ -159,7 +152,7 @@ export class NetResponse extends Inspectable.Class implements HttpClientResponse
       if (this.#bytes !== undefined) return Stream.succeed(this.#bytes)
       const exchange = this.#exchange
       if (this.#streamed || this.#waiting.size > 0) {
-        return Stream.fail(this.#error(new BodyConsumed({ origin: exchange.origin.key })))
+        return this.#fail(new BodyConsumed({ origin: exchange.origin.key }))
       }
       this.#streamed = true
       return Stream.fromPull(Effect.acquireRelease(
@@ -174,7 +167,9 @@ export class NetResponse extends Inspectable.Class implements HttpClientResponse
       const chunks = exchange.take()
       if (chunks.length > 0) return Effect.succeed(Chunk.unsafeFromArray(chunks))
       if (exchange.ended) return Effect.fail(Option.none())
-      if (exchange.failure !== undefined) return Effect.fail(Option.some(this.#error(exchange.failure)))
+      if (exchange.failure !== undefined) {
+        return Effect.fail(Option.some(this.#error(exchange.failure, exchange.failure.message)))
+      }
       return Effect.async((resume) => {
         exchange.wait(() => resume(pull))
       })
