@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { MemoryType } from "../Memory.ts"
+import { memoryTerms } from "./analyzeText.ts"
 
 /**
  * What the ranker needs to know of a memory.
@@ -36,8 +37,16 @@ export interface Posting {
 /**
  * @since 0.1.0
  */
+export interface Speaker {
+  /** The terms of the name. */
+  readonly terms: ReadonlyArray<string>
+  readonly positions: Array<number>
+}
+
+/**
+ * @since 0.1.0
+ */
 export interface Group {
-  readonly ordinal: number
   readonly positions: Array<number>
   length: number
 }
@@ -54,12 +63,12 @@ export class ScopeIndex {
   readonly lengths: Array<number> = []
   readonly forward: Array<ReadonlyArray<readonly [Posting, number]>> = []
   readonly postings = new Map<string, Posting>()
-  readonly groups: Array<Group> = []
+  readonly speakers = new Map<string, Speaker>()
+  readonly groups = new Map<string, Group>()
   /** For each position its group and its place in that group. */
   readonly groupOf: Array<Group> = []
   readonly placeOf: Array<number> = []
   totalLength = 0
-  private readonly groupByName = new Map<string, Group>()
 
   constructor(version: number) {
     this.version = version
@@ -74,17 +83,13 @@ export class ScopeIndex {
     const forward: Array<readonly [Posting, number]> = []
     let length = 0
     for (const [term, frequency] of terms) {
-      let posting = this.postings.get(term)
-      if (posting === undefined) {
-        posting = { term, positions: [], frequencies: [] }
-        this.postings.set(term, posting)
-      }
+      const posting = entry(this.postings, term, () => ({ term, positions: [], frequencies: [] }))
       posting.positions.push(position)
       posting.frequencies.push(frequency)
       forward.push([posting, frequency])
       length += frequency
     }
-    const group = this.groupNamed(memory.group)
+    const group = entry(this.groups, memory.group, () => ({ positions: [], length: 0 }))
     this.memories.push(memory)
     this.lengths.push(length)
     this.forward.push(forward)
@@ -93,15 +98,16 @@ export class ScopeIndex {
     group.positions.push(position)
     group.length += length
     this.totalLength += length
+    if (memory.speaker === undefined) return
+    const name = memory.speaker
+    entry(this.speakers, name, () => ({ terms: memoryTerms(name), positions: [] })).positions.push(position)
   }
+}
 
-  private groupNamed(name: string): Group {
-    let group = this.groupByName.get(name)
-    if (group === undefined) {
-      group = { ordinal: this.groups.length, positions: [], length: 0 }
-      this.groups.push(group)
-      this.groupByName.set(name, group)
-    }
-    return group
-  }
+const entry = <A>(map: Map<string, A>, key: string, make: () => A): A => {
+  const found = map.get(key)
+  if (found !== undefined) return found
+  const made = make()
+  map.set(key, made)
+  return made
 }

@@ -15,7 +15,8 @@ type Step = (sql: SqlClient.SqlClient) => Effect.Effect<void, SqlError>
 /**
  * `vault_scopes.version` is the change counter at the last change of the scope, `removed` that of the last removal;
  * the counter is never reused, so an index with the same version holds the same memories. `terms` and `memories` are
- * the scope's own statistics.
+ * the scope's own statistics. Postings are ordered by memory: a save then writes one or two pages instead of one for
+ * each of its terms, and the lookup by term happens in memory.
  */
 const createTables: Step = (sql) =>
   Effect.forEach([
@@ -44,10 +45,10 @@ const createTables: Step = (sql) =>
     sql`CREATE INDEX vault_memories_by_digest ON vault_memories (scope, digest)`,
     sql`CREATE TABLE vault_postings (
       scope INTEGER NOT NULL,
-      term TEXT NOT NULL,
       doc INTEGER NOT NULL,
+      term TEXT NOT NULL,
       frequency INTEGER NOT NULL,
-      PRIMARY KEY (scope, term, doc)
+      PRIMARY KEY (scope, doc, term)
     ) WITHOUT ROWID, STRICT`
   ], (statement) =>
     statement, { discard: true })

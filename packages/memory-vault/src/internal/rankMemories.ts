@@ -7,22 +7,22 @@
  *
  * @since 0.1.0
  */
-import * as Arr from "effect/Array"
-import * as Order from "effect/Order"
-import { memoryTerms, queryTerms, stopTerms } from "./analyzeText.ts"
-import type { IndexedMemory, Posting, ScopeIndex } from "./indexScope.ts"
+import * as Record from "effect/Record"
+import { queryTerms, stopTerms } from "./analyzeText.ts"
+import type { Group, IndexedMemory, Posting, ScopeIndex } from "./indexScope.ts"
 import { rankerWeights } from "./rankerWeights.ts"
 import type { SignalName } from "./rankerWeights.ts"
 
 /**
- * A ranked memory: its position in the index, its score, and each signal's share of that score.
+ * A ranked memory and its score.
  *
  * @since 0.1.0
  */
 export interface Ranked {
   readonly memory: IndexedMemory
   readonly score: number
-  readonly signals: Readonly<Record<SignalName, number>>
+  /** What each signal adds to the score. */
+  readonly explain: () => Readonly<Record<SignalName, number>>
 }
 
 const { b, k1 } = rankerWeights.bm25
@@ -39,104 +39,101 @@ const scoreTurns = (index: ScopeIndex, terms: ReadonlyArray<WeightedTerm>): Floa
   const count = index.memories.length
   const average = index.totalLength / count
   const scores = new Float64Array(count)
-  for (const [posting, weight] of terms) {
-    const idf = weight * inverseFrequency(count, posting.positions.length)
-    for (let i = 0; i < posting.positions.length; i++) {
-      const position = posting.positions[i] ?? 0
-      scores[position]! += idf * saturate(posting.frequencies[i] ?? 0, index.lengths[position] ?? 0, average)
+  for (const [{ frequencies, positions }, weight] of terms) {
+    const idf = weight * inverseFrequency(count, positions.length)
+    for (let i = 0; i < positions.length; i++) {
+      const position = positions[i]!
+      scores[position]! += idf * saturate(frequencies[i]!, index.lengths[position]!, average)
     }
   }
   return scores
 }
 
+/** Every session is one document to this signal; its turns share its score. */
 const scoreSessions = (index: ScopeIndex, terms: ReadonlyArray<WeightedTerm>): Float64Array => {
-  const count = index.groups.length
+  const count = index.groups.size
   const average = index.totalLength / count
-  const scores = new Float64Array(count)
-  for (const [posting, weight] of terms) {
-    const frequencies = new Map<number, number>()
-    for (let i = 0; i < posting.positions.length; i++) {
-      const group = index.groupOf[posting.positions[i]!]!.ordinal
-      frequencies.set(group, (frequencies.get(group) ?? 0) + posting.frequencies[i]!)
+  const sessions = new Map<Group, number>()
+  for (const [{ frequencies, positions }, weight] of terms) {
+    const inSession = new Map<Group, number>()
+    for (let i = 0; i < positions.length; i++) {
+      const group = index.groupOf[positions[i]!]!
+      inSession.set(group, (inSession.get(group) ?? 0) + frequencies[i]!)
     }
-    const idf = weight * inverseFrequency(count, frequencies.size)
-    for (const [group, frequency] of frequencies) {
-      scores[group]! += idf * saturate(frequency, index.groups[group]!.length, average)
+    const idf = weight * inverseFrequency(count, inSession.size)
+    for (const [group, frequency] of inSession) {
+      sessions.set(group, (sessions.get(group) ?? 0) + idf * saturate(frequency, group.length, average))
     }
+  }
+  const scores = new Float64Array(index.memories.length)
+  for (const [group, score] of sessions) {
+    for (const position of group.positions) scores[position] = score
   }
   return scores
 }
 
 /** What the turns at a distance in the same session scored. */
-const scoreNeighbours = (index: ScopeIndex, turns: Float64Array, distance: number): Float64Array =>
-  turns.map((_, position) => {
+const scoreNeighbours = (index: ScopeIndex, turns: Float64Array, distance: number): Float64Array => {
+  const scores = new Float64Array(turns.length)
+  for (let position = 0; position < turns.length; position++) {
+    const score = turns[position]!
+    if (score === 0) continue
     const { positions } = index.groupOf[position]!
     const place = index.placeOf[position]!
-    const before = positions[place - distance]
-    const after = positions[place + distance]
-    return (before === undefined ? 0 : turns[before]!) + (after === undefined ? 0 : turns[after]!)
-  })
-
-/** The best positions by score, best first; of equals the newer first. */
-const takeBest = (scores: Float64Array, positions: Iterable<number>, limit: number): ReadonlyArray<number> => {
-  const best: Array<number> = []
-  for (const position of positions) {
-    const score = scores[position]!
-    if (best.length === limit && score < scores[best[limit - 1]!]!) continue
-    let low = 0
-    let high = best.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const other = scores[best[middle]!]!
-      if (other > score || (other === score && best[middle]! > position)) low = middle + 1
-      else high = middle
-    }
-    best.splice(low, 0, position)
-    if (best.length > limit) best.pop()
+    if (place >= distance) scores[positions[place - distance]!]! += score
+    if (place + distance < positions.length) scores[positions[place + distance]!]! += score
   }
-  return best
+  return scores
 }
 
-const matchesOf = (scores: Float64Array): ReadonlyArray<number> => {
-  const matches: Array<number> = []
-  for (let position = 0; position < scores.length; position++) if (scores[position]! > 0) matches.push(position)
-  return matches
+/** The first `limit` by an order without equals, first first. */
+const takeFirst = <A>(items: Iterable<A>, limit: number, isBefore: (one: A, other: A) => boolean): ReadonlyArray<A> => {
+  const first: Array<A> = []
+  for (const item of items) {
+    if (first.length === limit && !isBefore(item, first[limit - 1]!)) continue
+    let place = first.length
+    while (place > 0 && isBefore(item, first[place - 1]!)) place--
+    first.splice(place, 0, item)
+    if (first.length > limit) first.pop()
+  }
+  return first
 }
 
-const heaviestFirst: Order.Order<WeightedTerm> = Order.combine(
-  Order.mapInput(Order.reverse(Order.number), ([, weight]: WeightedTerm) => weight),
-  Order.mapInput(Order.string, ([posting]: WeightedTerm) => posting.term)
-)
+/** Best score first; of equals the newer first. */
+const byScore = (scores: Float64Array) => (one: number, other: number): boolean => {
+  const difference = scores[one]! - scores[other]!
+  return difference > 0 || (difference === 0 && one > other)
+}
 
-/** RM3: the rarest terms that the best turns share become a second, weighted query. */
+const isHeavier = ([{ term }, weight]: WeightedTerm, [other, otherWeight]: WeightedTerm): boolean =>
+  weight > otherWeight || (weight === otherWeight && term < other.term)
+
+/** RM3: the terms that the best turns share, weighted by rarity, become a second query. */
 const expand = (index: ScopeIndex, turns: Float64Array, query: ReadonlySet<string>): ReadonlyArray<WeightedTerm> => {
-  const weights = new Map<Posting, number>()
-  for (const position of takeBest(turns, matchesOf(turns), rankerWeights.expansion.documents)) {
+  const matching: Array<number> = []
+  for (let position = 0; position < turns.length; position++) if (turns[position]! > 0) matching.push(position)
+  const shares = new Map<Posting, number>()
+  for (const position of takeFirst(matching, rankerWeights.expansion.documents, byScore(turns))) {
     const share = turns[position]! / index.lengths[position]!
     for (const [posting, frequency] of index.forward[position]!) {
       if (query.has(posting.term) || stopTerms.has(posting.term)) continue
-      weights.set(posting, (weights.get(posting) ?? 0) + share * frequency)
+      shares.set(posting, (shares.get(posting) ?? 0) + share * frequency)
     }
   }
-  const terms = Array.from(weights, ([posting, weight]): WeightedTerm => [
-    posting,
-    weight * inverseFrequency(index.memories.length, posting.positions.length)
-  ])
-  return Arr.take(Arr.sort(terms, heaviestFirst), rankerWeights.expansion.terms)
+  const terms: Array<WeightedTerm> = []
+  for (const [posting, share] of shares) {
+    terms.push([posting, share * inverseFrequency(index.memories.length, posting.positions.length)])
+  }
+  return takeFirst(terms, rankerWeights.expansion.terms, isHeavier)
 }
 
-/** Speakers whom the query names. */
+/** Turns of the speakers whom the query names. */
 const scoreSpeakers = (index: ScopeIndex, query: ReadonlySet<string>): Float64Array => {
-  const named = new Map<string, boolean>()
-  const isNamed = (speaker: string): boolean => {
-    let answer = named.get(speaker)
-    if (answer === undefined) {
-      answer = memoryTerms(speaker).some((term) => query.has(term))
-      named.set(speaker, answer)
-    }
-    return answer
+  const scores = new Float64Array(index.memories.length)
+  for (const { positions, terms } of index.speakers.values()) {
+    if (terms.some((term) => query.has(term))) { for (const position of positions) scores[position] = 1 }
   }
-  return Float64Array.from(index.memories, ({ speaker }) => speaker !== undefined && isNamed(speaker) ? 1 : 0)
+  return scores
 }
 
 const halfLife = rankerWeights.recencyHalfLifeDays * 24 * 60 * 60 * 1000
@@ -145,11 +142,40 @@ const halfLife = rankerWeights.recencyHalfLifeDays * 24 * 60 * 60 * 1000
 const scoreRecency = (index: ScopeIndex, candidates: ReadonlyArray<number>): Float64Array => {
   let newest = -Infinity
   for (const position of candidates) newest = Math.max(newest, index.memories[position]!.at)
-  return Float64Array.from(index.memories, ({ at }) => 2 ** (Math.min(0, at - newest) / halfLife))
+  const scores = new Float64Array(index.memories.length)
+  for (const position of candidates) scores[position] = halfLife / (halfLife + newest - index.memories[position]!.at)
+  return scores
 }
 
-/** Scales to 0..1 over the candidates and by the signal's weight; a signal that tells no candidate apart stays flat. */
-const scale = (values: Float64Array, candidates: ReadonlyArray<number>, weight: number): Float64Array => {
+const scoreImportance = (index: ScopeIndex, candidates: ReadonlyArray<number>): Float64Array => {
+  const scores = new Float64Array(index.memories.length)
+  for (const position of candidates) scores[position] = index.memories[position]!.importance
+  return scores
+}
+
+const scoreLexically = (index: ScopeIndex, query: ReadonlySet<string>): Partial<Record<SignalName, Float64Array>> => {
+  const terms: Array<WeightedTerm> = []
+  for (const term of query) {
+    const posting = index.postings.get(term)
+    if (posting !== undefined) terms.push([posting, 1])
+  }
+  const turn = scoreTurns(index, terms)
+  return {
+    turn,
+    near: scoreNeighbours(index, turn, 1),
+    far: scoreNeighbours(index, turn, 2),
+    session: scoreSessions(index, terms),
+    speaker: scoreSpeakers(index, query),
+    expansion: scoreTurns(index, expand(index, turn, query))
+  }
+}
+
+/** The share of a signal in a score: scaled to 0..1 over the candidates, then weighted. */
+const scaleOver = (
+  candidates: ReadonlyArray<number>,
+  values: Float64Array,
+  weight: number
+): (position: number) => number => {
   let low = Infinity
   let high = -Infinity
   for (const position of candidates) {
@@ -157,40 +183,15 @@ const scale = (values: Float64Array, candidates: ReadonlyArray<number>, weight: 
     if (value < low) low = value
     if (value > high) high = value
   }
-  const range = high - low
-  return values.map((value) => weight * (range > 0 ? (value - low) / range : Math.min(1, Math.max(0, value))))
+  // A signal that tells no candidate apart gives each the same.
+  if (high === low) return () => weight * Math.min(1, low)
+  const factor = weight / (high - low)
+  return (position) => factor * (values[position]! - low)
 }
 
-const silent: Readonly<Record<SignalName, number>> = {
-  turn: 0,
-  near: 0,
-  far: 0,
-  session: 0,
-  speaker: 0,
-  expansion: 0,
-  recency: 0,
-  importance: 0
-}
-
-const lexicalSignals = (
-  index: ScopeIndex,
-  query: ReadonlySet<string>
-): ReadonlyArray<readonly [SignalName, Float64Array]> => {
-  const terms: Array<WeightedTerm> = []
-  for (const term of query) {
-    const posting = index.postings.get(term)
-    if (posting !== undefined) terms.push([posting, 1])
-  }
-  const turn = scoreTurns(index, terms)
-  const sessions = scoreSessions(index, terms)
-  return [
-    ["turn", turn],
-    ["near", scoreNeighbours(index, turn, 1)],
-    ["far", scoreNeighbours(index, turn, 2)],
-    ["session", turn.map((_, position) => sessions[index.groupOf[position]!.ordinal]!)],
-    ["speaker", scoreSpeakers(index, query)],
-    ["expansion", scoreTurns(index, expand(index, turn, query))]
-  ]
+const isReached = (signals: ReadonlyArray<Float64Array>, position: number): boolean => {
+  for (const values of signals) if (values[position]! > 0) return true
+  return false
 }
 
 /**
@@ -205,28 +206,31 @@ export const rankMemories = (
   query: string,
   options: { readonly limit: number; readonly accepts: (memory: IndexedMemory) => boolean }
 ): ReadonlyArray<Ranked> => {
-  const candidates: Array<number> = []
-  index.memories.forEach((memory, position) => {
-    if (options.accepts(memory)) candidates.push(position)
-  })
   const terms = queryTerms(query)
-  const lexical = terms.size === 0 ? [] : lexicalSignals(index, terms)
-  const reached = terms.size === 0
-    ? candidates
-    : candidates.filter((position) => lexical.some(([, values]) => values[position]! > 0))
-  if (reached.length === 0) return []
-  const signals = [
-    ...lexical,
-    ["recency", scoreRecency(index, reached)] as const,
-    ["importance", Float64Array.from(index.memories, (memory) => memory.importance)] as const
-  ].map(([name, values]) => [name, scale(values, reached, rankerWeights.signals[name])] as const)
-  const total = new Float64Array(index.memories.length)
-  for (const [, values] of signals) {
-    for (const position of reached) total[position]! += values[position]!
+  const lexical = terms.size === 0 ? {} : scoreLexically(index, terms)
+  const lexicalValues = Object.values(lexical)
+  const candidates: Array<number> = []
+  for (let position = 0; position < index.memories.length; position++) {
+    if ((terms.size === 0 || isReached(lexicalValues, position)) && options.accepts(index.memories[position]!)) {
+      candidates.push(position)
+    }
   }
-  return takeBest(total, reached, options.limit).map((position) => ({
+  const values = {
+    ...lexical,
+    recency: scoreRecency(index, candidates),
+    importance: scoreImportance(index, candidates)
+  }
+  const total = new Float64Array(index.memories.length)
+  const shares = Record.map(rankerWeights.signals, (weight, name) => {
+    const scores = values[name]
+    if (scores === undefined) return () => 0
+    const share = scaleOver(candidates, scores, weight)
+    for (const position of candidates) total[position]! += share(position)
+    return share
+  })
+  return takeFirst(candidates, options.limit, byScore(total)).map((position) => ({
     memory: index.memories[position]!,
     score: total[position]!,
-    signals: { ...silent, ...Object.fromEntries(signals.map(([name, values]) => [name, values[position]!])) }
+    explain: () => Record.map(shares, (share) => share(position))
   }))
 }

@@ -124,10 +124,10 @@ const findBest = (key: ScopeKey, { cache, sql }: VaultParts, query: RecallQuery,
     const ranked = rankMemories(current.index, query.query, { limit: topK, accepts: matches(filter) })
     if (ranked.length === 0) return []
     const memories = yield* guard("recall")(readMemories(sql, current.scope, ranked.map(({ memory }) => memory.doc)))
-    return ranked.flatMap(({ memory: { doc }, score, signals }): ReadonlyArray<RecalledMemory> => {
+    return ranked.flatMap(({ explain, memory: { doc }, score }): ReadonlyArray<RecalledMemory> => {
       const memory = memories.get(doc)
       if (memory === undefined) return []
-      return [query.explain === true ? { memory, score, signals } : { memory, score }]
+      return [query.explain === true ? { memory, score, signals: explain() } : { memory, score }]
     })
   })
 

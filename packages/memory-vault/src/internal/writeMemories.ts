@@ -10,7 +10,6 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Memory, MemoryId } from "../Memory.ts"
-import { indexTerms } from "./analyzeText.ts"
 import type { IndexedMemory } from "./indexScope.ts"
 import { memoryColumns, toIndexed, toMemory } from "./memoryRows.ts"
 import type { MemoryRow, ScopeRow } from "./memoryRows.ts"
@@ -109,8 +108,8 @@ const insertNew = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effe
         RETURNING ${sql.literal(memoryColumns)}`
     ),
     ({ doc }) =>
-      sql`INSERT INTO vault_postings (scope, term, doc, frequency)
-        SELECT ${scope}, value ->> 0, ${doc}, value ->> 1 FROM json_each(${termsJson(draft.terms)})`
+      sql`INSERT INTO vault_postings (scope, doc, term, frequency)
+        SELECT ${scope}, ${doc}, value ->> 0, value ->> 1 FROM json_each(${termsJson(draft.terms)})`
   )
 
 const storeOne = (
@@ -158,15 +157,14 @@ export const removeMemory = (sql: SqlClient, key: ScopeKey, id: MemoryId): Effec
     const after = yield* takeLock(sql)
     const scope = yield* readScope(sql, key)
     if (scope === undefined) return false
-    const [row] = yield* sql<{ readonly doc: number; readonly text: string; readonly speaker: string | null }>`
-      DELETE FROM vault_memories WHERE scope = ${scope.id} AND id = ${id} RETURNING doc, text, speaker`
+    const [row] = yield* sql<{ readonly doc: number }>`
+      DELETE FROM vault_memories WHERE scope = ${scope.id} AND id = ${id} RETURNING doc`
     if (row === undefined) return false
-    const terms = indexTerms(row.text, row.speaker ?? undefined)
-    yield* sql`DELETE FROM vault_postings
-      WHERE scope = ${scope.id} AND doc = ${row.doc}
-        AND term IN (SELECT value ->> 0 FROM json_each(${termsJson(terms)}))`
+    const postings = yield* sql<{ readonly frequency: number }>`
+      DELETE FROM vault_postings WHERE scope = ${scope.id} AND doc = ${row.doc} RETURNING frequency`
+    const terms = postings.reduce((total, { frequency }) => total + frequency, 0)
     yield* sql`UPDATE vault_scopes
-      SET version = ${after}, removed = ${after}, memories = memories - 1, terms = terms - ${sum(terms)}
+      SET version = ${after}, removed = ${after}, memories = memories - 1, terms = terms - ${terms}
       WHERE id = ${scope.id}`
     return true
   }))
