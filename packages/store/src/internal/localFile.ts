@@ -29,7 +29,7 @@ export const nowFs = <A>(call: () => A): Effect.Effect<A, Driver.Failure> =>
     try {
       return Effect.succeed(call())
     } catch (cause) {
-      return Effect.fail(new Driver.Failure({ cause }))
+      return Effect.fail(cause instanceof Driver.Failure ? cause : new Driver.Failure({ cause }))
     }
   })
 

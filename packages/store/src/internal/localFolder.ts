@@ -16,6 +16,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Driver from "../Driver.ts"
 import type * as Key from "../Key.ts"
+import { closeFd, nowFs } from "./localFile.ts"
 
 /** @internal */
 export interface Folder {
@@ -28,50 +29,53 @@ export interface Folder {
 }
 
 /** @internal */
+export interface Walked {
+  readonly folder: Folder
+  readonly close: () => void
+}
+
+/** @internal */
+export interface OpenOptions {
+  readonly create: boolean
+  readonly key?: Key.Key
+}
+
+/** @internal */
 export interface Folders {
   readonly open: (
     segments: ReadonlyArray<string>,
-    options: { readonly create: boolean; readonly key?: Key.Key }
+    options: OpenOptions
   ) => Effect.Effect<Folder, Driver.Failure, Scope.Scope>
+  /** The same for who closes it himself; throws the failure. */
+  readonly walk: (segments: ReadonlyArray<string>, options: OpenOptions) => Walked
 }
 
 /** @internal */
 export const openRoot = (root: string): Effect.Effect<Folders, Driver.Failure, Scope.Scope> =>
   Effect.gen(function*() {
-    const real = yield* attempt(() => Fs.realpathSync(root), undefined)
-    const fd = yield* Effect.acquireRelease(attempt(() => Fs.openSync(real, folderFlags), undefined), (opened) =>
-      Effect.sync(() => Fs.closeSync(opened)))
-    const walk = process.platform === "linux" && Fs.existsSync(`/proc/self/fd/${fd}/.`)
+    const real = yield* nowFs(() => Fs.realpathSync(root))
+    const fd = yield* Effect.acquireRelease(nowFs(() => Fs.openSync(real, folderFlags)), closeFd)
+    const walkFrom = process.platform === "linux" && Fs.existsSync(`/proc/self/fd/${fd}/.`)
       ? walkDescriptors(fd)
       : walkRealPaths(real)
+    const walk: Folders["walk"] = (segments, { create, key }) => {
+      try {
+        return walkFrom(segments, create)
+      } catch (cause) {
+        throw new Driver.Failure({ cause, ...(key === undefined ? {} : { key }) })
+      }
+    }
     return {
-      open: (segments, { create, key }) =>
+      walk,
+      open: (segments, options) =>
         Effect.map(
-          Effect.acquireRelease(
-            attempt(() =>
-              walk(segments, create), key),
-            ({ close }) => Effect.sync(close)
-          ),
+          Effect.acquireRelease(nowFs(() => walk(segments, options)), ({ close }) => Effect.sync(close)),
           ({ folder }) => folder
         )
     }
   })
 
-interface Walked {
-  readonly folder: Folder
-  readonly close: () => void
-}
-
 const folderFlags = Fs.constants.O_RDONLY | Fs.constants.O_DIRECTORY | Fs.constants.O_NOFOLLOW
-
-const attempt = <A>(step: () => A, key: Key.Key | undefined): Effect.Effect<A, Driver.Failure> =>
-  Effect.suspend(() => {
-    try {
-      return Effect.succeed(step())
-    } catch (cause) {
-      return Effect.fail(new Driver.Failure({ cause, ...(key === undefined ? {} : { key }) }))
-    }
-  })
 
 const codeOf = (error: unknown): unknown =>
   typeof error === "object" && error !== null && "code" in error ? error.code : undefined

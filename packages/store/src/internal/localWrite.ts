@@ -29,16 +29,17 @@ export interface Spot {
   readonly path: string
 }
 
+const folderOf = (key: Key.Key): ReadonlyArray<string> => Key.segments(Key.parent(key))
+
+const spotIn = (folder: Folder, key: Key.Key): Spot => ({ key, folder, path: `${folder.path}/${Key.name(key)}` })
+
 /** @internal */
 export const openSpot = (
   local: Local,
   key: Key.Key,
   create: boolean
 ): Effect.Effect<Spot, Driver.Failure, Scope.Scope> =>
-  Effect.map(
-    local.folders.open(Key.segments(Key.parent(key)), { create, key }),
-    (folder) => ({ key, folder, path: `${folder.path}/${Key.name(key)}` })
-  )
+  Effect.map(local.folders.open(folderOf(key), { create, key }), (folder) => spotIn(folder, key))
 
 /** @internal */
 export const lookAt = (spot: Spot): Effect.Effect<Fs.BigIntStats | undefined, Driver.Failure> =>
@@ -53,19 +54,20 @@ export const requireObject = (spot: Spot): Effect.Effect<Fs.BigIntStats, Driver.
       : Effect.succeed(stats)
   })
 
-/** Refuses where the mode cannot be kept, in the contract's order: what is it, is it there, is it that version. */
+/** Throws where the mode cannot be kept, in the contract's order: what is it, is it there, is it that version. */
+const checkNow = (spot: Spot, mode: Driver.Mode): Fs.BigIntStats | undefined => {
+  const stats = Fs.lstatSync(spot.path, { bigint: true, throwIfNoEntry: false })
+  const obstacle = stats === undefined ? undefined : obstacleIn(stats)
+  if (obstacle !== undefined) throw Driver.refuse(obstacle, spot.key)
+  if (mode === "create" && stats !== undefined) throw Driver.refuse({ _tag: "AlreadyExists" }, spot.key)
+  if (typeof mode === "object" && (stats === undefined || versionOf(stats).etag !== mode.ifMatch)) {
+    throw Driver.refuse({ _tag: "PreconditionFailed" }, spot.key)
+  }
+  return stats
+}
+
 const checkTarget = (spot: Spot, mode: Driver.Mode): Effect.Effect<Fs.BigIntStats | undefined, Driver.Failure> =>
-  Effect.flatMap(lookAt(spot), (stats) => {
-    const obstacle = stats === undefined ? undefined : obstacleIn(stats)
-    if (obstacle !== undefined) return Effect.fail(Driver.refuse(obstacle, spot.key))
-    if (mode === "create" && stats !== undefined) {
-      return Effect.fail(Driver.refuse({ _tag: "AlreadyExists" }, spot.key))
-    }
-    if (typeof mode === "object" && (stats === undefined || versionOf(stats).etag !== mode.ifMatch)) {
-      return Effect.fail(Driver.refuse({ _tag: "PreconditionFailed" }, spot.key))
-    }
-    return Effect.succeed(stats)
-  })
+  nowFs(() => checkNow(spot, mode))
 
 /** A folder may be pruned between its opening and the first name made in it; then it is made again. */
 const whilePruned = <A, E, R>(effect: Effect.Effect<A, E, R>, times = 100): Effect.Effect<A, E, R> =>
@@ -78,6 +80,7 @@ interface Staged {
   readonly spot: Spot
   readonly temp: string
   readonly fd: number
+  readonly closeFolder: () => void
   /** Whether the temporary name is gone, and with it the need to remove it. */
   renamed: boolean
   committed: boolean
@@ -85,25 +88,44 @@ interface Staged {
 
 const tempFlags = Fs.constants.O_WRONLY | Fs.constants.O_CREAT | Fs.constants.O_EXCL | Fs.constants.O_NOFOLLOW
 
-const stage = (local: Local, key: Key.Key, mode: Driver.Mode): Effect.Effect<Staged, Driver.Failure, Scope.Scope> =>
-  whilePruned(
-    Effect.flatMap(openSpot(local, key, true), (spot) => {
-      const temp = `${spot.folder.path}/${Key.reservedPrefix}${randomUUID()}`
-      const openTemp = Effect.map(
-        callFs<number>((callback) => Fs.open(temp, tempFlags, 0o666, callback)),
-        (fd): Staged => ({ spot, temp, fd, renamed: false, committed: false })
-      )
-      return Effect.zipRight(checkTarget(spot, mode), Effect.acquireRelease(openTemp, unstage))
-    })
-  )
+const stageNow = (local: Local, key: Key.Key, mode: Driver.Mode): Staged => {
+  const { close, folder } = local.folders.walk(folderOf(key), { create: true, key })
+  try {
+    const spot = spotIn(folder, key)
+    checkNow(spot, mode)
+    const temp = `${folder.path}/${Key.reservedPrefix}${randomUUID()}`
+    const fd = Fs.openSync(temp, tempFlags, 0o666)
+    return { spot, temp, fd, closeFolder: close, renamed: false, committed: false }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
 
 /** What cannot be removed now is removed by the next sweep. */
 const unstage = (staged: Staged): Effect.Effect<void> =>
   Effect.zipRight(
-    staged.renamed
-      ? closeFd(staged.fd)
-      : Effect.zipRight(closeFd(staged.fd), Effect.ignore(runFs((callback) => Fs.unlink(staged.temp, callback)))),
-    Effect.sync(() => staged.committed ? undefined : staged.spot.folder.prune())
+    staged.renamed ? Effect.void : Effect.ignore(runFs((callback) => Fs.unlink(staged.temp, callback))),
+    Effect.zipRight(
+      closeFd(staged.fd),
+      Effect.sync(() => {
+        if (!staged.committed) staged.spot.folder.prune()
+        staged.closeFolder()
+      })
+    )
+  )
+
+/** Gives a temporary file to fill, and makes it the object when that succeeds. */
+const withStaged = <E, R>(
+  local: Local,
+  key: Key.Key,
+  mode: Driver.Mode,
+  fill: (fd: number) => Effect.Effect<void, Driver.Failure | E, R>
+): Effect.Effect<Version, Driver.Failure | E, R> =>
+  Effect.acquireUseRelease(
+    whilePruned(nowFs(() => stageNow(local, key, mode))),
+    (staged) => Effect.zipRight(fill(staged.fd), commit(local, staged, mode)),
+    unstage
   )
 
 /** Makes the staged bytes the object, in one step that nobody sees half done. */
@@ -147,42 +169,35 @@ export const putObject = <E, R>(
   body: Uint8Array | Stream.Stream<Uint8Array, E, R>,
   mode: Driver.Mode
 ): Effect.Effect<Version, Driver.Failure | E, R> =>
-  Effect.scoped(
-    Effect.flatMap(stage(local, key, mode), (staged) =>
-      Effect.zipRight(
-        body instanceof Uint8Array
-          ? writeAll(staged.fd, body)
-          : Stream.runForEach(body, (bytes) => writeAll(staged.fd, bytes)),
-        commit(local, staged, mode)
-      ))
+  withStaged<E, R>(
+    local,
+    key,
+    mode,
+    (fd) => body instanceof Uint8Array ? writeAll(fd, body) : Stream.runForEach(body, (bytes) => writeAll(fd, bytes))
   )
 
+interface Opened {
+  readonly fd: number
+  readonly version: Version
+}
+
 /** @internal An opened file and its version; the descriptor is closed with the scope. */
-export const openObject = (
-  local: Local,
-  key: Key.Key
-): Effect.Effect<{ readonly fd: number; readonly version: Version }, Driver.Failure, Scope.Scope> =>
-  Effect.flatMap(
-    Effect.acquireRelease(
-      Effect.scoped(
-        Effect.flatMap(openSpot(local, key, false), ({ path }) =>
-          callFs<number>((callback) => Fs.open(path, readFlags, callback)))
-      ),
-      closeFd
-    ),
-    (fd) =>
-      Effect.flatMap(
-        nowFs(() =>
-          Fs.fstatSync(fd, { bigint: true })
-        ),
-        (stats) => {
-          const obstacle = obstacleIn(stats)
-          return obstacle === undefined
-            ? Effect.succeed({ fd, version: versionOf(stats) })
-            : Effect.fail(Driver.refuse(obstacle, key))
-        }
-      )
-  )
+export const openObject = (local: Local, key: Key.Key): Effect.Effect<Opened, Driver.Failure, Scope.Scope> =>
+  Effect.acquireRelease(nowFs(() => openNow(local, key)), ({ fd }) => closeFd(fd))
+
+const openNow = (local: Local, key: Key.Key): Opened => {
+  const { close, folder } = local.folders.walk(folderOf(key), { create: false, key })
+  try {
+    const fd = Fs.openSync(spotIn(folder, key).path, readFlags)
+    const stats = Fs.fstatSync(fd, { bigint: true })
+    const obstacle = obstacleIn(stats)
+    if (obstacle === undefined) return { fd, version: versionOf(stats) }
+    Fs.closeSync(fd)
+    throw Driver.refuse(obstacle, key)
+  } finally {
+    close()
+  }
+}
 
 /** O_NONBLOCK: to open a FIFO that someone put there must not wait for its other end. */
 const readFlags = Fs.constants.O_RDONLY | Fs.constants.O_NOFOLLOW | Fs.constants.O_NONBLOCK
@@ -195,12 +210,19 @@ export const copyObject = (
   mode: "create" | "overwrite"
 ): Effect.Effect<Version, Driver.Failure> =>
   Effect.scoped(
-    Effect.gen(function*() {
-      const { fd, version } = yield* openObject(local, from)
-      const staged = yield* stage(local, to, mode)
+    Effect.flatMap(openObject(local, from), ({ fd, version }) => {
       const pull = pullBytes(fd, 0, version.size, local.chunkBytes)
-      for (let bytes = yield* pull; bytes !== undefined; bytes = yield* pull) yield* writeAll(staged.fd, bytes)
-      return yield* commit(local, staged, mode)
+      return withStaged(local, to, mode, (target) =>
+        Effect.gen(function*() {
+          let missing = version.size
+          for (let bytes = yield* pull; bytes !== undefined; bytes = yield* pull) {
+            missing -= bytes.length
+            yield* writeAll(target, bytes)
+          }
+          if (missing !== 0) {
+            return yield* Driver.refuse({ _tag: "Unavailable", reason: "Truncated", retryable: true }, from)
+          }
+        }))
     })
   )
 
