@@ -63,7 +63,7 @@ const openMemory = async () => {
   return { runtime, encryption: await runtime.runPromise(Encryption.Encryption) }
 }
 
-/** One seal as a program uses it: data key, place, nonce, cipher and framing. */
+/** One storable record: ours with data key, place and header, the peer with nonce, ciphertext and tag alone. */
 const sealRow = (label: string, size: number, target: number, count: number): Workload => ({
   id: `seal.${label}`,
   unit: "µs/seal",
@@ -87,10 +87,10 @@ const sealRow = (label: string, size: number, target: number, count: number): Wo
       peer: () =>
         measure(count, () => {
           for (let index = 0; index < count; index++) {
-            const cipher = createCipheriv("aes-256-gcm", key, drawNonce(), { authTagLength: 16 })
-            const ciphertext = cipher.update(plaintext)
-            cipher.final()
-            check(ciphertext.length === size && cipher.getAuthTag().length === 16, "lengths")
+            const nonce = drawNonce()
+            const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: 16 })
+            const parts = [nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]
+            check(Buffer.concat(parts).length === size + 28, "length")
           }
         }),
       close: () => runtime.dispose()

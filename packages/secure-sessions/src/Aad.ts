@@ -47,10 +47,28 @@ export type Field = string | Uint8Array | number
 const lengthOf = (field: Field): number =>
   typeof field === "string" ? field.length * 2 : typeof field === "number" ? 8 : field.length
 
-const writeUint64 = (out: Buffer, value: number, at: number): number => {
-  out.writeUInt32LE(value % 0x1_0000_0000, at)
-  out.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4)
+const writeUint32 = (out: Uint8Array, value: number, at: number): void => {
+  out[at] = value
+  out[at + 1] = value >>> 8
+  out[at + 2] = value >>> 16
+  out[at + 3] = value >>> 24
+}
+
+const writeUint64 = (out: Uint8Array, value: number, at: number): number => {
+  writeUint32(out, value % 0x1_0000_0000, at)
+  writeUint32(out, Math.floor(value / 0x1_0000_0000), at + 4)
   return at + 8
+}
+
+/** Ids are short, and for short text this loop is faster than a call into the runtime. */
+const writeText = (out: Buffer, text: string, at: number): number => {
+  if (text.length > 64) return at + out.write(text, at, "utf16le")
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    out[at++] = unit
+    out[at++] = unit >>> 8
+  }
+  return at
 }
 
 /**
@@ -66,7 +84,7 @@ export const encode = (fields: ReadonlyArray<Field>): Uint8Array => {
   let at = writeUint64(out, fields.length, 0)
   for (const field of fields) {
     at = writeUint64(out, lengthOf(field), at)
-    if (typeof field === "string") at += out.write(field, at, "utf16le")
+    if (typeof field === "string") at = writeText(out, field, at)
     else if (typeof field === "number") at = writeUint64(out, field, at)
     else {
       out.set(field, at)

@@ -145,6 +145,15 @@ const makeRows = (sql: SqlClient.SqlClient, provider: typeof KeyProvider.Service
   return { load, create, loadOrCreate, reserve }
 }
 
+/** Between two steps of a fiber a key may be evicted; the check and the use are one step. */
+const spend = <A>(key: DataKey, seals: number, f: (key: LiveKey) => A): Option.Option<A> => {
+  if (!key.live || key.reserved < seals) return Option.none()
+  key.reserved -= seals
+  const result = f(key)
+  if (!key.kept) key.wipe()
+  return Option.some(result)
+}
+
 /**
  * Prepares the tables, refuses a provider that does not open what is stored, and serves data keys. When the scope
  * closes, all keys in memory are overwritten.
@@ -181,29 +190,20 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
    * work that needs the connection would never end.
    */
   const acquire = (purpose: string, load: Load, scope: KeyScope) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(isInTransaction, (inside) => {
       const name = nameOf(scope)
-      const kept = cache.get(name, now)
-      if (kept !== undefined) return Effect.succeedSome(kept)
-      return Effect.flatMap(
-        isInTransaction,
-        (inside) => inside ? load(scope) : share(purpose + name, keep(name, load(scope)))
-      )
+      return inside ? load(scope) : share(purpose + name, keep(name, load(scope)))
     })
 
-  /** Between two steps of a fiber a key may be evicted; the check and the use are one step. */
-  const spend = <A>(
+  const reserveAndSpend = <A>(
     key: DataKey,
     seals: number,
     f: (key: LiveKey) => A
   ): Effect.Effect<Option.Option<A>, KeyAccessError | KeyUsageExceeded> =>
     Effect.suspend(() => {
-      if (!key.live) return Effect.succeedNone
-      if (key.reserved < seals) return Effect.zipRight(rows.reserve(key, seals), spend(key, seals, f))
-      key.reserved -= seals
-      const result = Option.some(f(key))
-      if (!key.kept) key.wipe()
-      return Effect.succeed(result)
+      const spent = spend(key, seals, f)
+      if (Option.isSome(spent) || !key.live) return Effect.succeed(spent)
+      return Effect.zipRight(rows.reserve(key, seals), reserveAndSpend(key, seals, f))
     })
 
   const use = <A>(
@@ -211,19 +211,29 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
     seals: number,
     f: (key: LiveKey) => A
   ): Effect.Effect<A, KeyAccessError | KeyUsageExceeded> =>
-    acquire("use", rows.loadOrCreate, scope).pipe(
-      Effect.flatMap(Option.match({ onNone: () => Effect.succeedNone, onSome: (key) => spend(key, seals, f) })),
-      Effect.flatMap(Option.match({ onNone: () => use(scope, seals, f), onSome: Effect.succeed }))
-    )
+    Effect.clockWith((clock) => {
+      const kept = cache.get(nameOf(scope), clock.unsafeCurrentTimeMillis())
+      const spent = kept === undefined ? Option.none() : spend(kept, seals, f)
+      if (Option.isSome(spent)) return Effect.succeed(spent.value)
+      const key = kept === undefined ? acquire("use", rows.loadOrCreate, scope) : Effect.succeedSome(kept)
+      return key.pipe(
+        Effect.flatMap(Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (loaded) => reserveAndSpend(loaded, seals, f)
+        })),
+        Effect.flatMap(Option.match({ onNone: () => use(scope, seals, f), onSome: Effect.succeed }))
+      )
+    })
 
   const find = <A>(scope: KeyScope, f: (key: LiveKey) => A): Effect.Effect<Option.Option<A>, KeyAccessError> =>
-    Effect.flatMap(acquire("find", rows.load, scope), (found) => {
-      if (Option.isNone(found)) return Effect.succeedNone
-      const key = found.value
-      if (!key.live) return find(scope, f)
-      const result = Option.some(f(key))
-      if (!key.kept) key.wipe()
-      return Effect.succeed(result)
+    Effect.clockWith((clock) => {
+      const kept = cache.get(nameOf(scope), clock.unsafeCurrentTimeMillis())
+      if (kept !== undefined) return Effect.succeed(spend(kept, 0, f))
+      return Effect.flatMap(acquire("find", rows.load, scope), (loaded) => {
+        if (Option.isNone(loaded)) return Effect.succeedNone
+        const spent = spend(loaded.value, 0, f)
+        return Option.isSome(spent) ? Effect.succeed(spent) : find(scope, f)
+      })
     })
 
   return DataKeys.of({ use, find })

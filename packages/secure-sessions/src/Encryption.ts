@@ -166,6 +166,12 @@ const makeBytes = Effect.gen(function*() {
   const { byId, primary } = yield* Suites
   const drawNonce = makeNonces()
 
+  const seal = (scope: KeyScope, place: Place, plaintext: Uint8Array) =>
+    Effect.flatMap(
+      keys.use(scope, 1, (key) => sealWith(primary, drawNonce, key, scope, { place, plaintext })),
+      (sealed) => sealed
+    )
+
   const sealAll = (scope: KeyScope, records: ReadonlyArray<Sealing>) =>
     Effect.flatMap(
       keys.use(
@@ -205,7 +211,7 @@ const makeBytes = Effect.gen(function*() {
       return names.map((name) => hmac(indexKey, Aad.encode([domain, name])).subarray(0, 16))
     })
 
-  return { sealAll, openAll, fingerprint }
+  return { seal, sealAll, openAll, fingerprint }
 })
 
 const mismatch = () => new SerializationError({ reason: "SchemaMismatch", path: [] })
@@ -215,10 +221,7 @@ const mismatch = () => new SerializationError({ reason: "SchemaMismatch", path: 
  * @since 0.1.0
  */
 export const make: Effect.Effect<typeof Encryption.Service, never, DataKeys.DataKeys> = Effect.gen(function*() {
-  const { fingerprint, openAll, sealAll } = yield* makeBytes
-
-  const seal = (scope: KeyScope, place: Place, plaintext: Uint8Array) =>
-    Effect.map(sealAll(scope, [{ place, plaintext }]), ([envelope]) => envelope!)
+  const { fingerprint, openAll, seal, sealAll } = yield* makeBytes
 
   const open = (scope: KeyScope, place: Place, envelope: Uint8Array) =>
     Effect.map(openAll(scope, [{ place, envelope }]), ([plaintext]) => plaintext!)

@@ -96,8 +96,8 @@ describe("SessionService.layerConfig", () => {
 
   it.scoped("a key and the same key in a ring of its name are one", () =>
     Effect.gen(function*() {
-      const environment = Layer.setConfigProvider(ConfigProvider.fromMap(new Map([[SessionConfig.keyName, key]])))
-      const provider = yield* using(Layer.provide(KeyProvider.layerConfig, environment))(KeyProvider.KeyProvider)
+      const variables = Layer.setConfigProvider(ConfigProvider.fromMap(new Map([[SessionConfig.keyName, key]])))
+      const provider = yield* using(Layer.provide(KeyProvider.layerConfig, variables))(KeyProvider.KeyProvider)
       const { id } = yield* provider.primary
       expect(id).toMatch(/^key-[0-9a-f]{12}$/)
       expect(id).not.toContain("0707")
