@@ -13,6 +13,9 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    // A guard against hanging, not a measure: tests start servers, browsers and processes on busy machines.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     projects: [
       project("store", "packages/store"),
       project("http-client", "packages/http-client"),

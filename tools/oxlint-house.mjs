@@ -1,7 +1,7 @@
 /** House rules that no ready-made rule covers. */
 
 const docBefore = (context, node) =>
-  context.sourceCode.getCommentsBefore(node).filter((c) => c.type === "Block" && c.value.startsWith("*")).pop()
+  context.sourceCode.getCommentsBefore(node).findLast((c) => c.type === "Block" && c.value.startsWith("*"))
 
 /** Every exported declaration of a package says since when it exists, or that it is internal. */
 const since = {

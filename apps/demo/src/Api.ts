@@ -1,0 +1,204 @@
+/**
+ * What the server and the page agree on: the typed API and the events of `GET /api/events`.
+ * This module runs in the browser too, so it imports no Node code.
+ */
+import * as HttpApi from "@effect/platform/HttpApi"
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
+import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as Schema from "effect/Schema"
+
+/** A file of a conversation: its name is its identity there; `size` in bytes. */
+export const FileSummary = Schema.Struct({ name: Schema.String, size: Schema.Number })
+export type FileSummary = typeof FileSummary.Type
+
+/** One line of the conversation list; `updatedAt` is epoch milliseconds. */
+export class ConversationSummary extends Schema.Class<ConversationSummary>("ConversationSummary")({
+  id: Schema.String,
+  title: Schema.String,
+  updatedAt: Schema.Number,
+  running: Schema.Boolean
+}) {}
+
+/** What the person asked. */
+export const Question = Schema.Struct({
+  type: Schema.Literal("question"),
+  id: Schema.String,
+  text: Schema.String,
+  attachments: Schema.Array(FileSummary)
+})
+
+/** A stretch of the answer between two tool calls, in Markdown. */
+export const Text = Schema.Struct({ type: Schema.Literal("text"), id: Schema.String, text: Schema.String })
+
+/** One tool call; `arguments` is JSON text, `result` is what the model was given. */
+export const Tool = Schema.Struct({
+  type: Schema.Literal("tool"),
+  id: Schema.String,
+  name: Schema.String,
+  arguments: Schema.String,
+  status: Schema.Literal("running", "done", "failed"),
+  result: Schema.String,
+  durationMs: Schema.Number
+})
+
+/** How a run ended, and which model answered. */
+export const Finish = Schema.Struct({
+  type: Schema.Literal("finish"),
+  id: Schema.String,
+  outcome: Schema.Literal("completed", "limited", "stopped", "failed", "interrupted"),
+  model: Schema.String,
+  message: Schema.String
+})
+
+/** A block of the thread, in the order in which it happened. The id is unique in the conversation. */
+export const Block = Schema.Union(Question, Text, Tool, Finish)
+export type Block = typeof Block.Type
+
+/** A conversation as it stood at event `at`; later events of the stream bring it up to date. */
+export class Conversation extends Schema.Class<Conversation>("Conversation")({
+  summary: ConversationSummary,
+  blocks: Schema.Array(Block),
+  files: Schema.Array(FileSummary),
+  at: Schema.String
+}) {}
+
+export class MemorySummary extends Schema.Class<MemorySummary>("MemorySummary")({
+  id: Schema.String,
+  text: Schema.String,
+  type: Schema.String,
+  savedAt: Schema.Number
+}) {}
+
+/** What the page says about the server it talks to. */
+export class ServerInfo extends Schema.Class<ServerInfo>("ServerInfo")({
+  model: Schema.String,
+  planner: Schema.Boolean,
+  dataFolder: Schema.String,
+  keySource: Schema.String,
+  /** What lies on this disk unencrypted. */
+  inClear: Schema.Array(Schema.String)
+}) {}
+
+/** One event of `GET /api/events`. A delta's `offset` says where in the block's text it belongs, so a repeat is harmless. */
+export const UiEvent = Schema.Union(
+  Schema.Struct({ type: Schema.Literal("conversation"), conversation: ConversationSummary }),
+  Schema.Struct({ type: Schema.Literal("removed"), conversation: Schema.String }),
+  Schema.Struct({ type: Schema.Literal("block"), conversation: Schema.String, block: Block }),
+  Schema.Struct({
+    type: Schema.Literal("delta"),
+    conversation: Schema.String,
+    block: Schema.String,
+    offset: Schema.Number,
+    text: Schema.String
+  })
+)
+export type UiEvent = typeof UiEvent.Type
+
+/** The payload of one server-sent event: what happened in one flush, oldest first. */
+export const UiEvents = Schema.parseJson(Schema.Array(UiEvent))
+
+export class NoSuchConversation extends Schema.TaggedError<NoSuchConversation>()(
+  "NoSuchConversation",
+  { id: Schema.String },
+  HttpApiSchema.annotations({ status: 404 })
+) {
+  override get message() {
+    return `No such conversation: ${this.id}.`
+  }
+}
+
+export class ConversationBusy extends Schema.TaggedError<ConversationBusy>()(
+  "ConversationBusy",
+  { id: Schema.String },
+  HttpApiSchema.annotations({ status: 409 })
+) {
+  override get message() {
+    return "This conversation is still being answered. Your text is kept: stop the answer or wait for its end, then send again."
+  }
+}
+
+export class TooManyRuns extends Schema.TaggedError<TooManyRuns>()(
+  "TooManyRuns",
+  { limit: Schema.Number },
+  HttpApiSchema.annotations({ status: 429 })
+) {
+  override get message() {
+    return `The server already answers ${this.limit} questions. Your text is kept: send again in a moment.`
+  }
+}
+
+export class FileRefused extends Schema.TaggedError<FileRefused>()(
+  "FileRefused",
+  {
+    name: Schema.String,
+    reason: Schema.Literal("TooLarge", "BadName", "Empty", "NoSuchFile", "Incomplete"),
+    detail: Schema.String
+  },
+  HttpApiSchema.annotations({ status: 400 })
+) {
+  override get message() {
+    return `${this.name}: ${this.detail} Nothing was stored.`
+  }
+}
+
+/** The disk, the database or a key refused; `detail` says what is safe and what to do. */
+export class StorageFailed extends Schema.TaggedError<StorageFailed>()(
+  "StorageFailed",
+  { detail: Schema.String },
+  HttpApiSchema.annotations({ status: 500 })
+) {
+  override get message() {
+    return this.detail
+  }
+}
+
+const conversationPath = Schema.Struct({ conversation: Schema.String })
+
+export class Conversations extends HttpApiGroup.make("conversations")
+  .add(HttpApiEndpoint.get("list", "/conversations").addSuccess(Schema.Array(ConversationSummary)))
+  .add(HttpApiEndpoint.post("create", "/conversations").addSuccess(ConversationSummary))
+  .add(
+    HttpApiEndpoint.get("get", "/conversations/:conversation")
+      .setPath(conversationPath)
+      .addSuccess(Conversation)
+      .addError(NoSuchConversation)
+  )
+  .add(
+    HttpApiEndpoint.del("delete", "/conversations/:conversation")
+      .setPath(conversationPath)
+      .addError(NoSuchConversation)
+  )
+  .add(
+    HttpApiEndpoint.post("ask", "/conversations/:conversation/runs")
+      .setPath(conversationPath)
+      .setPayload(Schema.Struct({ question: Schema.NonEmptyString, attachments: Schema.Array(Schema.String) }))
+      .addSuccess(Schema.Struct({ run: Schema.String }))
+      .addError(NoSuchConversation)
+      .addError(ConversationBusy)
+      .addError(TooManyRuns)
+      .addError(FileRefused)
+  )
+  .add(
+    HttpApiEndpoint.del("stop", "/conversations/:conversation/runs")
+      .setPath(conversationPath)
+      .addError(NoSuchConversation)
+  )
+  .addError(StorageFailed)
+{}
+
+export class Memories extends HttpApiGroup.make("memories")
+  .add(HttpApiEndpoint.get("list", "/memories").addSuccess(Schema.Array(MemorySummary)))
+  .add(HttpApiEndpoint.del("forget", "/memories/:memory").setPath(Schema.Struct({ memory: Schema.String })))
+  .addError(StorageFailed)
+{}
+
+export class Server extends HttpApiGroup.make("server").add(
+  HttpApiEndpoint.get("info", "/info").addSuccess(ServerInfo)
+) {}
+
+/**
+ * Beside it stand two plain routes: `PUT /api/conversations/:conversation/files/:name` (the body is the file,
+ * the answer a `FileSummary`) and `GET /api/events` (server-sent events).
+ */
+export class DemoApi extends HttpApi.make("sennit").add(Conversations).add(Memories).add(Server).prefix("/api") {}

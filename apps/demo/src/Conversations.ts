@@ -1,0 +1,296 @@
+/**
+ * The person's conversations: each is an encrypted session whose events are the agent's own log, and a folder of the
+ * store for its files. Runs belong to the server; pages come and go.
+ */
+import { type Agent, AgentRuns, type ChatModel, Files, type Memory, type WebClient } from "@sennit/agent"
+import * as StoreFiles from "@sennit/agent/adapters/StoreFiles"
+import { Session, SessionService } from "@sennit/secure-sessions"
+import { Store, type StoreError } from "@sennit/store"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import {
+  Conversation,
+  ConversationBusy,
+  ConversationSummary,
+  FileRefused,
+  type FileSummary,
+  NoSuchConversation,
+  StorageFailed,
+  TooManyRuns
+} from "./Api.ts"
+import { MAX_FILE_BYTES } from "./DemoConfig.ts"
+import { EventHub } from "./EventHub.ts"
+import { followRun, type Live, messagesOf, readLog } from "./RunLog.ts"
+import { fold } from "./Thread.ts"
+
+/** What the agent's tools reach beside the files of their conversation. */
+type World = ChatModel.ChatModel | Memory.Memory | WebClient.WebClient
+
+/** Whose conversations these are, and who answers. */
+export interface Options {
+  readonly owner: { readonly app: Session.AppName; readonly user: Session.UserId }
+  readonly agent: Agent.Agent<Files.Files | Memory.Memory | WebClient.WebClient>
+}
+
+export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Conversations, {
+  /** The latest conversations in which something was asked, newest first. */
+  readonly list: Effect.Effect<ReadonlyArray<ConversationSummary>, StorageFailed>
+  readonly create: Effect.Effect<ConversationSummary, StorageFailed>
+  readonly get: (id: string) => Effect.Effect<Conversation, NoSuchConversation | StorageFailed>
+  /** Stops its run, then deletes the conversation and its files. */
+  readonly delete: (id: string) => Effect.Effect<void, NoSuchConversation | StorageFailed>
+  /** Starts an answer that goes on without a reader. `attachments` name files of the conversation. */
+  readonly ask: (
+    id: string,
+    question: string,
+    attachments: ReadonlyArray<string>
+  ) => Effect.Effect<
+    { readonly run: string },
+    NoSuchConversation | ConversationBusy | TooManyRuns | FileRefused | StorageFailed
+  >
+  /** Stops the answer, if one is being given, and waits until its tools are gone. */
+  readonly stop: (id: string) => Effect.Effect<void, NoSuchConversation | StorageFailed>
+  /** Stores a file; a name that is taken gets a number. Nothing of a refused or interrupted file is kept. */
+  readonly putFile: (
+    id: string,
+    name: string,
+    bytes: Stream.Stream<Uint8Array, FileRefused>
+  ) => Effect.Effect<FileSummary, NoSuchConversation | FileRefused | StorageFailed>
+}>() {}
+
+const LISTED = 50
+const TITLE_LENGTH = 80
+const UNTITLED = "New conversation"
+
+const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
+
+const titleOf = (question: string): string => {
+  const line = question.trim().split("\n", 1)[0] ?? ""
+  return line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1)}…` : line
+}
+
+const summaryOf = (session: Session.Session, running: boolean): ConversationSummary => {
+  const { title } = session.state
+  return new ConversationSummary({
+    id: session.ref.id,
+    title: typeof title === "string" ? title : UNTITLED,
+    updatedAt: DateTime.toEpochMillis(session.updateTime),
+    running
+  })
+}
+
+const decodeId = Schema.decodeUnknownOption(Session.SessionId)
+
+/** The same bytes, refused when they are none or too many. */
+const atMost = (limit: number, name: string, bytes: Stream.Stream<Uint8Array, FileRefused>) => {
+  const refuse = (reason: "TooLarge" | "Empty", detail: string) =>
+    Effect.fail(new FileRefused({ name, reason, detail }))
+  return Stream.unwrap(Effect.sync(() => {
+    let size = 0
+    const counted = Stream.tap(bytes, (chunk) => {
+      size += chunk.length
+      return size > limit
+        ? refuse("TooLarge", `The file has more than ${limit / 1_000_000} MB, which is what the tools can read.`)
+        : Effect.void
+    })
+    return Stream.concat(
+      counted,
+      Stream.execute(Effect.suspend(() => size === 0 ? refuse("Empty", "The file is empty.") : Effect.void))
+    )
+  }))
+}
+
+const refusal = (name: string) => (error: StoreError.StoreError | FileRefused): FileRefused | StorageFailed => {
+  if (error._tag === "FileRefused") return error
+  return error._tag === "InvalidPath"
+    ? new FileRefused({ name, reason: "BadName", detail: error.message })
+    : failed(error)
+}
+
+const make = Effect.fnUntraced(function*({ agent, owner }: Options) {
+  const sessions = yield* SessionService.SessionService
+  const store = yield* Store.Store
+  const runs = yield* AgentRuns.AgentRuns
+  const hub = yield* EventHub
+  const world = yield* Effect.context<World>()
+  const followers = yield* FiberMap.make<string>()
+  const lives = new Map<string, Live>()
+  const beginning = new Set<string>()
+
+  const refOf = (id: string): Effect.Effect<Session.SessionRef, NoSuchConversation> =>
+    Option.match(decodeId(id), {
+      onNone: () => Effect.fail(new NoSuchConversation({ id })),
+      onSome: (known) => Effect.succeed({ ...owner, id: known })
+    })
+
+  /** The session with its events, or its newest `recent` ones. */
+  const read = Effect.fnUntraced(function*(id: string, recent?: number) {
+    const ref = yield* refOf(id)
+    const found = yield* Effect.mapError(sessions.get(ref, recent === undefined ? {} : { recent }), failed)
+    return yield* Option.match(found, {
+      onNone: () => Effect.fail(new NoSuchConversation({ id })),
+      onSome: Effect.succeed
+    })
+  })
+
+  const folderOf = (id: string) => Effect.mapError(store.child(id), failed)
+
+  const filesOf = (id: string) =>
+    Effect.flatMap(folderOf(id), (folder) =>
+      folder.list("").pipe(
+        Stream.filterMap((entry) =>
+          entry._tag === "Object"
+            ? Option.some({ name: entry.key.slice(entry.key.lastIndexOf("/") + 1), size: entry.size })
+            : Option.none()
+        ),
+        Stream.runCollect,
+        Effect.map((files) => [...files]),
+        Effect.mapError(failed)
+      ))
+
+  const announce = (session: Session.Session, running: boolean) =>
+    hub.publish([{ type: "conversation", conversation: summaryOf(session, running) }])
+
+  const follow = (id: string, live: Live, title: string | undefined) =>
+    followRun({
+      live,
+      title,
+      publish: (changes) => hub.publish(changes.map((change) => ({ ...change, conversation: id }))),
+      recorded: (session) => announce(session, true)
+    }).pipe(
+      Effect.provideService(SessionService.SessionService, sessions),
+      Effect.provideService(AgentRuns.AgentRuns, runs),
+      Effect.ensuring(Effect.suspend(() => {
+        lives.delete(id)
+        return Effect.zipRight(announce(live.session, false), Deferred.succeed(live.ended, undefined))
+      }))
+    )
+
+  const begin = Effect.fnUntraced(function*(id: string, question: string, names: ReadonlyArray<string>) {
+    const session = yield* read(id)
+    const folder = yield* folderOf(id)
+    const files = StoreFiles.make(folder)
+    const attachments = yield* Effect.forEach(names, (name) =>
+      Effect.flatMap(
+        Effect.mapError(files.stat(name), failed),
+        Option.match({
+          onNone: () =>
+            Effect.fail(new FileRefused({ name, reason: "NoSuchFile", detail: "This conversation has no such file." })),
+          onSome: Effect.succeed
+        })
+      ))
+    const history = messagesOf(yield* readLog(session))
+    const started = yield* runs.start(agent, { message: question, attachments, history }).pipe(
+      Effect.provideService(Files.Files, files),
+      Effect.provide(world),
+      Effect.catchTags({
+        TooManyRuns: ({ limit }) => Effect.fail(new TooManyRuns({ limit })),
+        RunAlreadyExists: Effect.die
+      })
+    )
+    const live: Live = { run: started.runId, events: [], session, stored: 0, ended: yield* Deferred.make<void>() }
+    lives.set(id, live)
+    yield* FiberMap.run(followers, id, follow(id, live, session.eventCount === 0 ? titleOf(question) : undefined))
+    return { run: live.run }
+  })
+
+  const stop = Effect.fnUntraced(function*(id: string) {
+    const live = lives.get(id)
+    if (live === undefined) return
+    yield* Effect.catchTag(runs.cancel(live.run), "RunNotFound", () => Effect.void)
+    yield* Deferred.await(live.ended)
+  })
+
+  // The server stops: every run ends, and its end is stored, before the session database closes.
+  yield* Effect.addFinalizer(() => Effect.forEach([...lives.keys()], stop, { concurrency: 8, discard: true }))
+
+  /** The name, or the name with the first free number. */
+  const write = (
+    folder: Store.StoreOf<Store.Common>,
+    name: string,
+    bytes: Stream.Stream<Uint8Array, FileRefused>,
+    attempt = 1
+  ): Effect.Effect<FileSummary, StoreError.StoreError | FileRefused> => {
+    const dot = name.lastIndexOf(".") > 0 ? name.lastIndexOf(".") : name.length
+    const numbered = attempt === 1 ? name : `${name.slice(0, dot)} (${attempt})${name.slice(dot)}`
+    return Effect.flatMap(folder.exists(numbered), (taken) =>
+      taken && attempt < 1000
+        ? write(folder, name, bytes, attempt + 1)
+        : Effect.map(folder.write(numbered, bytes), ({ size }) => ({ name: numbered, size })))
+  }
+
+  return Conversations.of({
+    list: sessions.list(owner).pipe(
+      Stream.filter(({ eventCount }) => eventCount > 0),
+      Stream.take(LISTED),
+      // Titles are what was said, so they are sealed like it.
+      Stream.mapEffect(({ ref }) => sessions.get(ref, { recent: 0 })),
+      Stream.filterMap(Option.map((session) => summaryOf(session, lives.has(session.ref.id)))),
+      Stream.runCollect,
+      Effect.map((summaries) => [...summaries]),
+      Effect.mapError(failed)
+    ),
+    create: Effect.mapBoth(sessions.create(owner), {
+      onFailure: failed,
+      onSuccess: (session) => summaryOf(session, false)
+    }),
+    get: Effect.fnUntraced(function*(id) {
+      // Taken before the session is read: should the run end meanwhile, its log is still complete here.
+      const live = lives.get(id)
+      const session = yield* read(id)
+      const files = yield* filesOf(id)
+      const log = yield* readLog(session)
+      return yield* Effect.map(hub.at, (at) => {
+        const stored = log.filter(({ run }) => run !== live?.run).flatMap(({ events }) => events)
+        const running = live !== undefined && lives.get(id) === live
+        return new Conversation({
+          summary: summaryOf(session, running),
+          blocks: fold([...stored, ...live?.events ?? []], live?.run),
+          files,
+          at
+        })
+      })
+    }),
+    delete: Effect.fnUntraced(function*(id) {
+      yield* stop(id)
+      const ref = yield* refOf(id)
+      yield* read(id, 0)
+      const folder = yield* folderOf(id)
+      yield* Effect.mapError(sessions.delete(ref), failed)
+      yield* folder.list("", { recursive: true }).pipe(
+        Stream.runForEach(({ key }) => folder.delete(key, { missingOk: true })),
+        Effect.mapError(failed)
+      )
+      yield* hub.publish([{ type: "removed", conversation: id }])
+    }),
+    ask: Effect.fnUntraced(function*(id, question, attachments) {
+      if (lives.has(id) || beginning.has(id)) return yield* new ConversationBusy({ id })
+      beginning.add(id)
+      return yield* Effect.ensuring(begin(id, question, attachments), Effect.sync(() => beginning.delete(id)))
+    }),
+    stop: (id) => Effect.zipRight(read(id, 0), stop(id)),
+    putFile: Effect.fnUntraced(function*(id, name, bytes) {
+      yield* read(id, 0)
+      const folder = yield* folderOf(id)
+      if (name.includes("/") || name.includes("\\")) {
+        return yield* new FileRefused({ name, reason: "BadName", detail: "A file's name has no slash." })
+      }
+      return yield* Effect.mapError(write(folder, name, atMost(MAX_FILE_BYTES, name, bytes)), refusal(name))
+    })
+  })
+})
+
+export const layer = (
+  options: Options
+): Layer.Layer<
+  Conversations,
+  never,
+  SessionService.SessionService | Store.Store | AgentRuns.AgentRuns | EventHub | World
+> => Layer.scoped(Conversations, make(options))

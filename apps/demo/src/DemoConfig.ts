@@ -1,0 +1,39 @@
+/** Everything that can be set from outside, in one place; README lists the same table. */
+import * as Config from "effect/Config"
+
+const text = (name: string) => Config.option(Config.nonEmptyString(name))
+
+/** Host names and addresses with a port, separated by commas. */
+const hosts = (name: string) =>
+  Config.map(
+    Config.withDefault(Config.string(name), ""),
+    (value) => value.split(",").map((host) => host.trim()).filter((host) => host !== "")
+  )
+
+export const DemoConfig = Config.all({
+  /** The data folder: sessions.db, memory.db, files/ and the key. */
+  dataFolder: Config.withDefault(Config.nonEmptyString("SENNIT_DATA"), ".sennit"),
+  /** 0 takes any free port; the server prints which. */
+  port: Config.integer("SENNIT_PORT").pipe(
+    Config.validate({
+      message: "a port is a number from 0 to 65535",
+      validation: (port) => port >= 0 && port <= 65_535
+    }),
+    Config.withDefault(4100)
+  ),
+  /** 32 bytes in base64 or hexadecimal: takes the place of the key file. */
+  key: Config.option(Config.redacted("SENNIT_KEY")),
+  /** Takes the place of the key file; the key is derived from it. */
+  passphrase: Config.option(Config.redacted("SENNIT_PASSPHRASE")),
+  /** An OpenAI-compatible server, such as http://127.0.0.1:11434/v1. Without it the offline planner answers. */
+  modelAddress: text("OPENAI_BASE_URL"),
+  modelKey: Config.option(Config.redacted("OPENAI_API_KEY")),
+  modelName: Config.withDefault(Config.nonEmptyString("SENNIT_MODEL"), "gpt-4o-mini"),
+  /** Private hosts that fetch_url may reach, such as 127.0.0.1:8080. */
+  allowedHosts: hosts("SENNIT_ALLOW_HOSTS")
+})
+
+export type DemoConfig = Config.Config.Success<typeof DemoConfig>
+
+/** The largest file that can be attached, in bytes: what the agent's tools read at most. */
+export const MAX_FILE_BYTES = 50_000_000

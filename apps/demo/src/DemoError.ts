@@ -1,0 +1,45 @@
+/** Why the demo cannot start. What a person can do wrong on its page is in Api.ts. */
+import type { PlatformError } from "@effect/platform/Error"
+import type { ServeError } from "@effect/platform/HttpServerError"
+import * as Schema from "effect/Schema"
+
+/** The data folder cannot be used; nothing in it was changed. */
+export class DataFolderError extends Schema.TaggedError<DataFolderError>()("DataFolderError", {
+  folder: Schema.String,
+  reason: Schema.Literal("NoPermission", "NotAFolder", "BadKeyFile", "Failed"),
+  detail: Schema.String
+}) {
+  static readonly from = (folder: string) => (error: PlatformError): DataFolderError => {
+    const reason = error._tag === "SystemError" ? error.reason : undefined
+    if (reason === "PermissionDenied") {
+      return new DataFolderError({ folder, reason: "NoPermission", detail: "it cannot be written." })
+    }
+    if (reason === "AlreadyExists" || reason === "BadResource") {
+      return new DataFolderError({ folder, reason: "NotAFolder", detail: "there is a file of this name." })
+    }
+    return new DataFolderError({ folder, reason: "Failed", detail: error.message })
+  }
+
+  override get message() {
+    return `The data folder ${this.folder} cannot be used: ${this.detail} Nothing was changed. ` +
+      "Set SENNIT_DATA to a folder that you may write."
+  }
+}
+
+/** Nothing was opened and nothing was changed. */
+export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", {
+  port: Schema.Number,
+  cause: Schema.Defect
+}) {
+  static readonly from = (port: number) => ({ cause }: ServeError) => new CannotListen({ port, cause })
+
+  override get message() {
+    return typeof this.cause === "object" && this.cause !== null && "code" in this.cause &&
+        this.cause.code === "EADDRINUSE"
+      ? `Port ${this.port} is in use, perhaps by another Sennit. Stop that program, or set SENNIT_PORT to another port.`
+      : `Cannot listen on port ${this.port}: ${String(this.cause)}. Set SENNIT_PORT to another port.`
+  }
+}
+
+/** The answer that was printed is not a complete one; it says why. */
+export class AskFailed extends Schema.TaggedError<AskFailed>()("AskFailed", {}) {}

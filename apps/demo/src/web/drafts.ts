@@ -1,0 +1,9 @@
+/** Unsent text, kept in this browser per conversation until the server has taken it. */
+const key = (conversation: string) => `sennit.draft.${conversation}`
+
+export const readDraft = (conversation: string): string => localStorage.getItem(key(conversation)) ?? ""
+
+export const keepDraft = (conversation: string, text: string): void =>
+  text === "" ? localStorage.removeItem(key(conversation)) : localStorage.setItem(key(conversation), text)
+
+export const forgetDraft = (conversation: string): void => localStorage.removeItem(key(conversation))

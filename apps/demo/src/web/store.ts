@@ -1,0 +1,121 @@
+/** The page's one state, folded from snapshots and server events; components select from it. */
+import { useSyncExternalStore } from "react"
+import type {
+  Block,
+  Conversation,
+  ConversationSummary,
+  FileSummary,
+  MemorySummary,
+  ServerInfo,
+  UiEvent
+} from "../Api.ts"
+import { apply } from "../Thread.ts"
+
+export interface OpenConversation {
+  readonly id: string
+  readonly summary: ConversationSummary
+  readonly blocks: ReadonlyArray<Block>
+  readonly files: ReadonlyArray<FileSummary>
+}
+
+export interface State {
+  readonly connection: "connecting" | "live" | "lost"
+  readonly info: ServerInfo | undefined
+  readonly conversations: ReadonlyArray<ConversationSummary> | undefined
+  readonly memories: ReadonlyArray<MemorySummary> | undefined
+  /** The conversation of the address: undefined on the page of a new one. */
+  readonly route: string | undefined
+  readonly open: OpenConversation | undefined
+  /** Why the conversation of the address cannot be shown. */
+  readonly missing: string | undefined
+  /** A failed action, said until the next one succeeds. */
+  readonly problem: string | undefined
+  /** A short text for screen readers: what just began or ended. */
+  readonly status: string
+  /** Files chosen for the next question, by conversation or "new". */
+  readonly chosen: Readonly<Record<string, ReadonlyArray<ChosenFile>>>
+}
+
+export interface ChosenFile {
+  readonly name: string
+  readonly size: number
+  readonly state: "uploading" | "ready"
+}
+
+let state: State = {
+  connection: "connecting",
+  info: undefined,
+  conversations: undefined,
+  memories: undefined,
+  route: undefined,
+  open: undefined,
+  missing: undefined,
+  problem: undefined,
+  status: "",
+  chosen: {}
+}
+const listeners = new Set<() => void>()
+
+export const current = (): State => state
+
+export const update = (change: Partial<State>): void => {
+  state = { ...state, ...change }
+  for (const listener of listeners) listener()
+}
+
+const subscribe = (listener: () => void) => {
+  listeners.add(listener)
+  return () => {
+    listeners.delete(listener)
+  }
+}
+
+/** Selects from the state; the selector returns a part of it, never a fresh object. */
+export const useState = <A>(select: (state: State) => A): A => useSyncExternalStore(subscribe, () => select(state))
+
+const byActivity = (summaries: ReadonlyArray<ConversationSummary>) =>
+  summaries.toSorted((a, b) => b.updatedAt - a.updatedAt)
+
+const withSummary = (before: State, summary: ConversationSummary): State => {
+  const others = (before.conversations ?? []).filter(({ id }) => id !== summary.id)
+  const conversations = byActivity([summary, ...others])
+  if (before.open?.id !== summary.id) return { ...before, conversations }
+  const changed = before.open.summary.running !== summary.running
+  const status = !changed ? before.status : summary.running ? "Answering." : "Answer finished."
+  return { ...before, conversations, status, open: { ...before.open, summary } }
+}
+
+const withEvent = (before: State, event: UiEvent): State | undefined => {
+  if (event.type === "conversation") return withSummary(before, event.conversation)
+  if (event.type === "removed") {
+    return { ...before, conversations: before.conversations?.filter(({ id }) => id !== event.conversation) }
+  }
+  if (before.open?.id !== event.conversation) return before
+  const blocks = apply(before.open.blocks, event)
+  return blocks === undefined ? undefined : { ...before, open: { ...before.open, blocks } }
+}
+
+/** Folds one flush of events into the state; answers whether the open conversation has a gap and must be read anew. */
+export const applyEvents = (events: ReadonlyArray<UiEvent>): "ok" | "gap" => {
+  let folded = state
+  let result: "ok" | "gap" = "ok"
+  for (const event of events) {
+    const next = withEvent(folded, event)
+    if (next === undefined) result = "gap"
+    else folded = next
+  }
+  update(folded)
+  return result
+}
+
+/** Shows a conversation as read from the server. */
+export const show = (conversation: Conversation): void =>
+  update({
+    missing: undefined,
+    open: {
+      id: conversation.summary.id,
+      summary: conversation.summary,
+      blocks: conversation.blocks,
+      files: conversation.files
+    }
+  })

@@ -1,0 +1,86 @@
+/** The built demo as a child process, the way a person starts it; each on a port and in a folder of its own. */
+import * as Effect from "effect/Effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtemp, rm } from "node:fs/promises"
+import os from "node:os"
+import path from "node:path"
+import { createInterface } from "node:readline"
+
+const main = path.resolve(import.meta.dirname, "../../dist/main.js")
+
+export const temporaryFolder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(path.join(os.tmpdir(), "sennit-demo-"))),
+  (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
+)
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+interface Started {
+  readonly child: ChildProcess
+  readonly ended: Promise<Ended>
+}
+
+const environment = (env: Record<string, string>) => {
+  const { OPENAI_API_KEY: _a, OPENAI_BASE_URL: _b, SENNIT_KEY: _c, SENNIT_PASSPHRASE: _d, ...inherited } = process.env
+  return { ...inherited, SENNIT_PORT: "0", ...env }
+}
+
+const launch = (args: ReadonlyArray<string>, env: Record<string, string>): Started => {
+  const child = spawn(process.execPath, [main, ...args], { env: environment(env), stdio: ["ignore", "pipe", "pipe"] })
+  let stdout = ""
+  let stderr = ""
+  child.stdout.on("data", (data) => stdout += data)
+  child.stderr.on("data", (data) => stderr += data)
+  const ended = new Promise<Ended>((resolve) => {
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }))
+  })
+  return { child, ended }
+}
+
+/** Runs a command of the demo to its end. */
+export const command = (args: ReadonlyArray<string>, env: Record<string, string>): Effect.Effect<Ended> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => launch(args, env)),
+    ({ ended }) => Effect.promise(() => ended),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+export interface Demo {
+  readonly address: string
+  /** The first lines that it printed. */
+  readonly banner: string
+  readonly kill: (signal: NodeJS.Signals) => Effect.Effect<Ended>
+}
+
+const stop = ({ child, ended }: Started, signal: NodeJS.Signals) =>
+  Effect.promise(() => {
+    child.kill(signal)
+    return ended
+  })
+
+/** Resolves with what it prints when it listens, and rejects when it ends before that. */
+const listening = ({ child, ended }: Started): Promise<ReadonlyArray<string>> =>
+  new Promise((resolve, reject) => {
+    const lines: Array<string> = []
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      if (lines.push(line) === 4) resolve(lines)
+    })
+    void ended.then(({ stderr }) => reject(new Error(`The demo ended: ${stderr}`)))
+  })
+
+/** Starts the server and waits for its address; at the end of the scope it is gone. */
+export const startDemo = (env: Record<string, string>) =>
+  Effect.acquireRelease(Effect.sync(() => launch(["serve"], env)), (started) => stop(started, "SIGKILL")).pipe(
+    Effect.flatMap((started) =>
+      Effect.map(Effect.promise(() => listening(started)), (lines): Demo => ({
+        address: /listens on (http:\S+)/.exec(lines[0] ?? "")?.[1] ?? "",
+        banner: lines.join("\n"),
+        kill: (signal) => stop(started, signal)
+      }))
+    )
+  )
