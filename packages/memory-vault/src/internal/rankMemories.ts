@@ -170,12 +170,15 @@ const scoreLexically = (index: ScopeIndex, query: ReadonlySet<string>): Partial<
   }
 }
 
-/** The share of a signal in a score: scaled to 0..1 over the candidates, then weighted. */
-const scaleOver = (
-  candidates: ReadonlyArray<number>,
-  values: Float64Array,
-  weight: number
-): (position: number) => number => {
+/** A signal as a share of the score: scaled to 0..1 over the candidates, then weighted. */
+interface Share {
+  readonly values: Float64Array
+  readonly low: number
+  readonly factor: number
+  readonly base: number
+}
+
+const scaleOver = (candidates: ReadonlyArray<number>, values: Float64Array, weight: number): Share => {
   let low = Infinity
   let high = -Infinity
   for (const position of candidates) {
@@ -184,10 +187,23 @@ const scaleOver = (
     if (value > high) high = value
   }
   // A signal that tells no candidate apart gives each the same.
-  if (high === low) return () => weight * Math.min(1, low)
-  const factor = weight / (high - low)
-  return (position) => factor * (values[position]! - low)
+  return high > low
+    ? { values, low, factor: weight / (high - low), base: 0 }
+    : { values, low, factor: 0, base: weight * Math.min(1, low) }
 }
+
+const shareOf = ({ base, factor, low, values }: Share, position: number): number =>
+  base + factor * (values[position]! - low)
+
+const sumShares = (shares: Iterable<Share>, candidates: ReadonlyArray<number>, length: number): Float64Array => {
+  const total = new Float64Array(length)
+  for (const share of shares) {
+    for (const position of candidates) total[position]! += shareOf(share, position)
+  }
+  return total
+}
+
+const silence = (index: ScopeIndex): Float64Array => new Float64Array(index.memories.length)
 
 const isReached = (signals: ReadonlyArray<Float64Array>, position: number): boolean => {
   for (const values of signals) if (values[position]! > 0) return true
@@ -220,17 +236,14 @@ export const rankMemories = (
     recency: scoreRecency(index, candidates),
     importance: scoreImportance(index, candidates)
   }
-  const total = new Float64Array(index.memories.length)
-  const shares = Record.map(rankerWeights.signals, (weight, name) => {
-    const scores = values[name]
-    if (scores === undefined) return () => 0
-    const share = scaleOver(candidates, scores, weight)
-    for (const position of candidates) total[position]! += share(position)
-    return share
-  })
+  const shares = Record.map(
+    rankerWeights.signals,
+    (weight, name) => scaleOver(candidates, values[name] ?? silence(index), weight)
+  )
+  const total = sumShares(Object.values(shares), candidates, index.memories.length)
   return takeFirst(candidates, options.limit, byScore(total)).map((position) => ({
     memory: index.memories[position]!,
     score: total[position]!,
-    explain: () => Record.map(shares, (share) => share(position))
+    explain: () => Record.map(shares, (share) => shareOf(share, position))
   }))
 }
