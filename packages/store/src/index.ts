@@ -33,10 +33,6 @@ export * as Operations from "./Operations.ts"
 /**
  * @since 0.1.0
  */
-export * as Promise from "./Promise.ts"
-/**
- * @since 0.1.0
- */
 export * as Store from "./Store.ts"
 /**
  * @since 0.1.0

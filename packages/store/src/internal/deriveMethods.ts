@@ -13,10 +13,8 @@ import type { OperationSpec, OperationTable } from "../Operations.ts"
 import { CapabilityNotSupported } from "../StoreError.ts"
 import { attribute, operationKey } from "../Telemetry.ts"
 
-/** @internal */
-export type AnyEffect = Effect.Effect<unknown, unknown, unknown>
-/** @internal */
-export type AnyStream = Stream.Stream<unknown, unknown, unknown>
+type AnyEffect = Effect.Effect<unknown, unknown, unknown>
+type AnyStream = Stream.Stream<unknown, unknown, unknown>
 
 /** @internal A method without its types: what the table can be applied to. Method syntax makes it bivariant. */
 export interface Methods {

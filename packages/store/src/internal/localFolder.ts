@@ -28,14 +28,12 @@ export interface Folder {
   readonly prune: () => void
 }
 
-/** @internal */
-export interface Walked {
+interface Walked {
   readonly folder: Folder
   readonly close: () => void
 }
 
-/** @internal */
-export interface OpenOptions {
+interface OpenOptions {
   readonly create: boolean
   readonly key?: Key.Key
 }

@@ -45,8 +45,8 @@ export const openSpot = (
 export const lookAt = (spot: Spot): Effect.Effect<Fs.BigIntStats | undefined, Driver.Failure> =>
   nowFs(() => Fs.lstatSync(spot.path, { bigint: true, throwIfNoEntry: false }))
 
-/** @internal The version of the object at a spot; refuses folders, links and nothing. */
-export const requireObject = (spot: Spot): Effect.Effect<Fs.BigIntStats, Driver.Failure> =>
+/** The version of the object at a spot; refuses folders, links and nothing. */
+const requireObject = (spot: Spot): Effect.Effect<Fs.BigIntStats, Driver.Failure> =>
   Effect.flatMap(lookAt(spot), (stats) => {
     const obstacle = stats === undefined ? { _tag: "NotFound" as const } : obstacleIn(stats)
     return stats === undefined || obstacle !== undefined
