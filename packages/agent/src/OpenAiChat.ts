@@ -49,6 +49,7 @@ export interface Options {
 /** A server that asks to wait longer than this is not waited for. */
 const longestWaitMillis = 60_000
 const firstWaitMillis = 500
+const lastBytesWait = "100 millis"
 const maxErrorBytes = 64 * 1024
 
 type Fields = ConstructorParameters<typeof ModelError>[0]
@@ -85,7 +86,7 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
         (sent) => inTime(sent, (error) => error),
         Effect.flatMap((response) =>
           response.status >= 200 && response.status < 300
-            ? Stream.toPull(isEventStream(response) ? response.stream : asEventStream(response.stream))
+            ? Stream.toPull(isEventStream(response) ? response.stream : asEventStream(response.stream, limit))
             : Effect.flatMap(inTime(rejection(failure, response), (error) => error), Effect.fail)
         )
       )
@@ -98,7 +99,7 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
           Option.some
         )
         const next: Effect.Effect<Chunk.Chunk<ModelEvent>, Option.Option<ModelError>> = Effect.suspend(() =>
-          reader.done ? Effect.fail(Option.none()) : Effect.matchEffect(more, {
+          reader.done ? readToEnd(pull) : Effect.matchEffect(more, {
             onFailure: (error) => Effect.fail(reader.end(error)),
             onSuccess: (bytes) => {
               const events = reader.read(bytes)
@@ -141,6 +142,17 @@ export const layerConfig: Layer.Layer<ChatModel, ConfigError, HttpClient.HttpCli
   ChatModel,
   Effect.flatMap(AgentConfig.openAiChat, (config: OpenAiChatConfig) => make(config))
 )
+
+/**
+ * After the last event the body is read to its end, which is there already on
+ * most servers: only then can the connection be used again.
+ */
+const readToEnd = (pull: Pull): Effect.Effect<never, Option.Option<never>> =>
+  Effect.forever(pull).pipe(
+    Effect.timeoutOption(lastBytesWait),
+    Effect.ignore,
+    Effect.zipRight(Effect.fail(Option.none()))
+  )
 
 /** Bytes in, events out, with what is left over kept for the next chunk. */
 class Reader {
@@ -213,11 +225,16 @@ const isEventStream = (response: HttpClientResponse) =>
   !(response.headers["content-type"] ?? "").startsWith("application/json")
 
 /** Some servers answer with one JSON document although a stream was asked for. */
-const asEventStream = <E>(body: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E> =>
-  Stream.unwrap(Effect.map(Stream.mkString(Stream.decodeText(body)), (json) => {
-    const lines = json.split(/\r\n|[\r\n]/).map((line) => `data: ${line}\n`).join("")
-    return Stream.make(new TextEncoder().encode(`${lines}\n`))
-  }))
+const asEventStream = <E>(body: Stream.Stream<Uint8Array, E>, limit: number): Stream.Stream<Uint8Array, E> =>
+  Stream.unwrap(
+    // Reads little more than the limit; the reader then says that it is too large.
+    Stream.runFoldWhile(Stream.decodeText(body), "", (text) => text.length <= limit, (text, more) => text + more).pipe(
+      Effect.map((json) => {
+        const lines = json.split(/\r\n|[\r\n]/).map((line) => `data: ${line}\n`).join("")
+        return Stream.make(new TextEncoder().encode(`${lines}\n`))
+      })
+    )
+  )
 
 /** What lies under a client's error; the request itself is left out, its headers hold the key. */
 const underlying = (error: HttpClientError) => error.cause === undefined ? {} : { cause: error.cause }

@@ -64,7 +64,7 @@ export interface CreateAgentOptions {
  * @category models
  */
 export interface PromiseAgent extends AsyncDisposable {
-  /** Rejects with the `ModelError` itself when the model does not answer. Aborting stops the model and all tools. */
+  /** Rejects with the `ModelError` itself when the model does not answer. Aborting stops the model and all tools, and rejects with the signal's reason. */
   readonly run: (input: AgentInput, options?: { readonly signal?: AbortSignal }) => Promise<AgentResult>
   /** The events as they happen. Leaving the loop stops the model and all tools. */
   readonly stream: (input: AgentInput) => AsyncIterable<AgentEvent>
@@ -89,6 +89,7 @@ export const createAgent = (options: CreateAgentOptions): PromiseAgent => {
     run: (input, { signal } = {}) =>
       runtime.runPromiseExit(run(agent, input), signal === undefined ? {} : { signal }).then((exit) => {
         if (Exit.isSuccess(exit)) return exit.value
+        if (signal?.aborted === true && Cause.isInterrupted(exit.cause)) throw signal.reason
         throw Option.getOrElse(Cause.failureOption(exit.cause), () => Cause.squash(exit.cause))
       }),
     stream: (input) => ({

@@ -166,7 +166,11 @@ describe("what servers do differently", () => {
 
   it.effect("a connection that is kept open after [DONE]", () =>
     Effect.gen(function*() {
-      expect(yield* askReply({ body: [sse(delta({ content: "a" }, "stop"), "[DONE]")], open: true })).toHaveLength(2)
+      const answer = askReply({ body: [sse(delta({ content: "a" }, "stop"), "[DONE]")], open: true })
+      const fiber = yield* Effect.fork(answer)
+      yield* Effect.repeatN(Effect.yieldNow(), 200)
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.join(fiber)).toHaveLength(2)
     }))
 
   it.effect("one JSON document in place of a stream", () =>

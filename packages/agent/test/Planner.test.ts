@@ -205,6 +205,19 @@ layer(services)("Planner", (test) => {
       expect(events.slice(0, first).filter((e) => e._tag === "ToolCallReady")).toHaveLength(2)
     }))
 
+  test.effect.each<readonly [question: string, answer: ReadonlyArray<string>]>([
+    ["What is the average unit price?", ["3.00"]],
+    ["total weight", ["60"]],
+    ["Which item has the highest price?", ["Lamp", "4.50"]],
+    ["How many orders are there?", ["2"]],
+    ["How many rows with weight over 25?", ["1"]]
+  ])("columns are found by the words of their names: %s", ([question, expected]) =>
+    Effect.gen(function*() {
+      const csv = "Item,UnitPrice,Weight (kg)\nCup,1.50,20\nLamp,4.50,40"
+      const { text } = yield* askIn({ "orders.csv": csv }, question, ["orders.csv"])
+      expect(bold(text)).toEqual(expected)
+    }))
+
   test.effect("describes a table and a text", () =>
     Effect.gen(function*() {
       const description = yield* ask("What is in this file?")

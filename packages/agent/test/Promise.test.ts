@@ -53,6 +53,8 @@ it("aborting stops a run", async () => {
       )
   })
   await using agent = createAgent({ model: "planner", tools: [calculate] })
-  await expect(agent.run({ message: "https://example.com/" }, { signal: abort.signal })).rejects.toThrow("interrupted")
+  await expect(agent.run({ message: "https://example.com/" }, { signal: abort.signal })).rejects.toMatchObject({
+    name: "AbortError"
+  })
   expect(stopped).toBe(true)
 })

@@ -43,9 +43,19 @@ export const fitOf = (question: string, { columns, mentioned }: Description): nu
 
 const mentions = (question: string, name: string): boolean => {
   const words = new Set(contentWords(question))
-  const wanted = contentWords(name.replace(/[_-]/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2"))
+  const wanted = wordsOf(name)
   return wanted.length > 0 && wanted.every((word) => words.has(word))
 }
+
+/** A part of the name is enough, such as "price" for "unit_price", when it is not the word for a figure. */
+const mentionsPart = (question: string, name: string): boolean => {
+  const words = new Set(contentWords(question))
+  return wordsOf(name).some((word) => words.has(word) && !/^(?:total|averag|number|count|max|min|sum|mean)$/.test(word))
+}
+
+/** The words of a column's name, without a unit in parentheses. */
+const wordsOf = (name: string): ReadonlyArray<string> =>
+  contentWords(name.replace(/[([][^)\]]*[)\]]/g, " ").replace(/[_-]/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2"))
 
 /** @internal The queries that answer a question: several when it names several months or cells; none when it asks nothing. */
 export const planQueries = (question: string, table: Description, lenient: boolean): ReadonlyArray<TableQuery> => {
@@ -252,7 +262,8 @@ const groupAggregate = (figure: Figure | undefined, ranked: boolean, measure: Co
 
 const findMeasure = (question: string, { columns }: Description): Column | undefined => {
   const numbers = columns.filter((column) => column.type === "number")
-  const named = numbers.find((column) => mentions(question, column.name))
+  const named = numbers.find((column) => mentions(question, column.name)) ??
+    numbers.find((column) => mentionsPart(question, column.name))
   if (named !== undefined) return named
   for (const [word, column] of synonyms) {
     const match = word.test(question) ? numbers.find(({ name }) => column.test(name)) : undefined

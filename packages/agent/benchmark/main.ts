@@ -1,0 +1,233 @@
+// @effect-diagnostics nodeBuiltinImport:off globalFetch:off asyncFunction:off newPromise:off strictEffectProvide:off -- measures our client beside others
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import { Agent, AgentTool, OpenAiChat, Toolset } from "@sennit/agent"
+import { Effect, Layer, ManagedRuntime, Schema } from "effect"
+import { fork } from "node:child_process"
+
+export interface Workload {
+  readonly id: string
+  readonly unit: string
+  readonly peerName: string
+  readonly better: "lower" | "higher"
+  readonly target: number
+  readonly open: () => Promise<{
+    readonly ours: () => Promise<Sample>
+    readonly peer: () => Promise<Sample>
+    readonly close: () => Promise<void>
+  }>
+}
+
+export interface Sample {
+  readonly value: number
+  readonly cpuMs: number
+}
+
+const expected = Array.from({ length: 20 }, (_, i) => `word${i} `).join("")
+const question = "How is the weather in Porto?"
+const description = "The weather in a city"
+const instructions = "You are helpful."
+const report = (city: string) => `sunny in ${city}`
+
+type Run = () => Promise<string>
+
+const startServer = () =>
+  new Promise<{ readonly url: string; readonly stop: () => void }>((resolve, reject) => {
+    const child = fork(new URL("server.ts", import.meta.url), [], { execArgv: ["--import", "tsx"] })
+    child.once("error", reject)
+    child.once("message", (port) =>
+      resolve({ url: `http://127.0.0.1:${Number(port)}/v1`, stop: () => child.disconnect() }))
+  })
+
+/** CPU time of this process per run, over one round of runs one after the other. */
+const measure = async (run: Run, runs: number): Promise<Sample> => {
+  const before = process.cpuUsage()
+  for (let i = 0; i < runs; i++) {
+    const text = await run()
+    if (text !== expected) throw new Error(`A wrong answer: ${text}`)
+  }
+  const { system, user } = process.cpuUsage(before)
+  const cpuMs = (system + user) / 1000
+  return { value: cpuMs / runs, cpuMs }
+}
+
+const ours = (url: string) => {
+  let called = 0
+  const weather = AgentTool.make("weather", {
+    description,
+    parameters: Schema.Struct({ city: Schema.String }),
+    success: Schema.String,
+    handler: ({ city }) =>
+      Effect.sync(() => {
+        called++
+        return report(city)
+      })
+  })
+  const agent = Agent.make({ name: "bench", instructions, tools: Toolset.make(weather) })
+  const runtime = ManagedRuntime.make(
+    OpenAiChat.layer({ baseUrl: url, model: "m" }).pipe(Layer.provide(FetchHttpClient.layer))
+  )
+  const run: Run = async () => {
+    called = 0
+    const { text } = await runtime.runPromise(Agent.run(agent, { message: question }))
+    if (called !== 2) throw new Error(`${called} tools were called`)
+    return text
+  }
+  return { run, close: () => runtime.dispose() }
+}
+
+interface AiSdk {
+  readonly streamText: (options: object) => { readonly textStream: AsyncIterable<string> }
+  readonly tool: (options: object) => object
+  readonly stepCountIs: (steps: number) => object
+}
+interface Provider {
+  readonly createOpenAICompatible: (options: object) => (model: string) => object
+}
+interface Zod {
+  readonly z: { readonly object: (shape: object) => object; readonly string: () => object }
+}
+
+const load = async <A>(
+  name: string,
+  has: (module: Record<string, unknown>) => module is Record<string, unknown> & A
+) => {
+  const module: Record<string, unknown> = await import(name)
+  if (!has(module)) throw new Error(`${name} is not what it was`)
+  return module
+}
+
+const isAiSdk = (module: Record<string, unknown>): module is Record<string, unknown> & AiSdk =>
+  ["streamText", "tool", "stepCountIs"].every((name) => typeof module[name] === "function")
+const isProvider = (module: Record<string, unknown>): module is Record<string, unknown> & Provider =>
+  typeof module["createOpenAICompatible"] === "function"
+const isZod = (module: Record<string, unknown>): module is Record<string, unknown> & Zod =>
+  typeof module["z"] === "object"
+
+const aiSdk = async (url: string): Promise<Run> => {
+  const { stepCountIs, streamText, tool } = await load("ai", isAiSdk)
+  const { createOpenAICompatible } = await load("@ai-sdk/openai-compatible", isProvider)
+  const { z } = await load("zod", isZod)
+  const model = createOpenAICompatible({ name: "mock", baseURL: url, includeUsage: true })("m")
+  const weather = tool({
+    description,
+    inputSchema: z.object({ city: z.string() }),
+    execute: ({ city }: { readonly city: string }) => Promise.resolve(report(city))
+  })
+  return async () => {
+    const result = streamText({
+      model,
+      system: instructions,
+      prompt: question,
+      tools: { weather },
+      stopWhen: stepCountIs(16)
+    })
+    let text = ""
+    for await (const delta of result.textStream) text += delta
+    return text
+  }
+}
+
+interface RawCall {
+  id: string
+  name: string
+  arguments: string
+}
+interface RawChunk {
+  readonly choices: ReadonlyArray<{
+    readonly delta: {
+      readonly content?: string | null
+      readonly tool_calls?: ReadonlyArray<{
+        readonly index: number
+        readonly id?: string
+        readonly function: { readonly name?: string; readonly arguments?: string }
+      }>
+    }
+  }>
+}
+
+/** The least that does the same: no limits, no checks, no events. */
+const rawLoop = (url: string): Run => {
+  const tools = [{
+    type: "function",
+    function: { name: "weather", description, parameters: { type: "object", properties: { city: { type: "string" } } } }
+  }]
+  return async () => {
+    const messages: Array<object> = [{ role: "system", content: instructions }, { role: "user", content: question }]
+    for (;;) {
+      const response = await fetch(`${url}/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: "m", messages, tools, stream: true, stream_options: { include_usage: true } })
+      })
+      const calls: Array<RawCall> = []
+      let text = ""
+      let rest = ""
+      const decoder = new TextDecoder()
+      for await (const bytes of response.body!) {
+        const parts = (rest + decoder.decode(bytes, { stream: true })).split("\n\n")
+        rest = parts.pop() ?? ""
+        for (const part of parts) {
+          const payload = part.slice(6)
+          if (payload === "[DONE]") continue
+          const chunk: RawChunk = JSON.parse(payload)
+          const delta = chunk.choices[0]?.delta
+          text += delta?.content ?? ""
+          for (const piece of delta?.tool_calls ?? []) {
+            const call = calls[piece.index] ??= { id: piece.id ?? "", name: piece.function.name ?? "", arguments: "" }
+            call.arguments += piece.function.arguments ?? ""
+          }
+        }
+      }
+      if (calls.length === 0) return text
+      messages.push({
+        role: "assistant",
+        content: null,
+        tool_calls: calls.map(({ arguments: args, id, name }) => ({
+          id,
+          type: "function",
+          function: { name, arguments: args }
+        }))
+      })
+      const results = await Promise.all(calls.map(async (call) => {
+        const { city }: { readonly city: string } = JSON.parse(call.arguments)
+        return { role: "tool", tool_call_id: call.id, content: report(city) }
+      }))
+      messages.push(...results)
+    }
+  }
+}
+
+const runsPerRound = 150
+const warmUp = 100
+
+const workload = (
+  id: string,
+  peerName: string,
+  target: number,
+  peerOf: (url: string) => Run | Promise<Run>
+): Workload => ({
+  id,
+  unit: "ms CPU/run",
+  peerName,
+  better: "lower",
+  target,
+  open: async () => {
+    const server = await startServer()
+    const mine = ours(server.url)
+    const peer = await peerOf(server.url)
+    await measure(mine.run, warmUp)
+    await measure(peer, warmUp)
+    return {
+      ours: () => measure(mine.run, runsPerRound),
+      peer: () => measure(peer, runsPerRound),
+      close: () => mine.close().finally(server.stop)
+    }
+  }
+})
+
+const workloads: ReadonlyArray<Workload> = [
+  workload("run.2tools.ai-sdk", "ai 6.0.326", 0.4, aiSdk),
+  workload("run.2tools.raw", "fetch, by hand", 1.4, rawLoop)
+]
+
+export default workloads
