@@ -15,6 +15,7 @@ import * as HttpConfig from "./HttpConfig.ts"
 import type { PoolOptions } from "./HttpConfig.ts"
 import { PoolManager } from "./internal/managePool.ts"
 import type { Exchange } from "./internal/runExchange.ts"
+import { drainSpan } from "./Telemetry.ts"
 
 /**
  * What a pool does at a moment.
@@ -106,7 +107,7 @@ export const make = (
         return { open, idle, busy: open - idle, waiting, created, reused }
       }),
       drain: Effect.async<void>((resume) => manager.drain(() => resume(Effect.void))).pipe(
-        Effect.withSpan("ConnectionPool.drain")
+        Effect.withSpan(drainSpan)
       ),
       unsafeDispatch: (exchange) => manager.dispatch(exchange),
       unsafeFork

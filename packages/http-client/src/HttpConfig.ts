@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
-import type { ConfigError } from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { AddressPolicy } from "./AddressPolicy.ts"
@@ -170,11 +169,3 @@ export const poolOptions: Config.Config<PoolOptions> = Config.nested(
   },
   limits: Option.match(found.bodyBytes, { onNone: () => ({}), onSome: (bodyBytes) => ({ bodyBytes }) })
 })))
-
-/**
- * What `layerConfig` may fail with.
- *
- * @since 0.1.0
- * @category config
- */
-export type HttpConfigError = ConfigError

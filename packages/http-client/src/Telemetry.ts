@@ -18,8 +18,7 @@ export const attributes = {
   urlFull: "url.full",
   urlPath: "url.path",
   urlQuery: "url.query",
-  urlScheme: "url.scheme",
-  errorType: "error.type"
+  urlScheme: "url.scheme"
 } as const
 
 /**

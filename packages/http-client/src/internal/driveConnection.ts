@@ -1,4 +1,4 @@
-// @effect-diagnostics nodeBuiltinImport:off -- the driver of sockets
+// @effect-diagnostics nodeBuiltinImport:off -- the driver of sockets: node:net, and setImmediate to follow its reads
 import type * as Net from "node:net"
 import { encodeChunkSize, lastChunk } from "../Http1.ts"
 import type { Settings } from "../HttpConfig.ts"
@@ -336,6 +336,11 @@ export class Driver implements ResponseEvents, Carrier {
     this.#paused = false
     this.#deadline = this.#owner.now() + this.#owner.settings.bodyIdle
     this.#socket?.resume()
+  }
+
+  afterReads(wake: () => void): void {
+    // the phase after the one in which Node polls sockets
+    setImmediate(wake)
   }
 
   abort(): void {

@@ -34,11 +34,13 @@ export interface Carrier {
   readonly pauseReading: () => void
   readonly resumeReading: () => void
   readonly abort: () => void
+  /** Call `wake` when the socket has given everything that has arrived. */
+  readonly afterReads: (wake: () => void) => void
   readonly remoteAddress: string | undefined
 }
 
 /** Buffered bytes at which a connection stops reading, and below which an unread rest is swallowed. */
-const highWater = 131_072
+const highWater = 262_144
 const noChunks: ReadonlyArray<Uint8Array> = []
 
 /**
@@ -79,6 +81,7 @@ export class Exchange {
   #buffered = 0
   #received = 0
   #reader: (() => void) | undefined = undefined
+  #waking = false
 
   constructor(origin: Origin, request: WireRequest, settle: (exchange: Exchange) => void) {
     this.origin = origin
@@ -106,7 +109,7 @@ export class Exchange {
         this.paused = true
         this.carrier?.pauseReading()
       }
-      this.#notify()
+      this.#notifySoon()
     }
     return keep
   }
@@ -124,6 +127,16 @@ export class Exchange {
     this.stopUpload?.()
     if (this.head === undefined) this.settle(this)
     else this.#notify()
+  }
+
+  /** A socket gives what has arrived in many reads at once: wake the reader after the last of them. */
+  #notifySoon(): void {
+    if (this.#waking || this.#reader === undefined) return
+    this.#waking = true
+    this.carrier?.afterReads(() => {
+      this.#waking = false
+      this.#notify()
+    })
   }
 
   #notify(): void {
