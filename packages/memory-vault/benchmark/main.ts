@@ -1,5 +1,7 @@
 // @effect-diagnostics asyncFunction:off nodeBuiltinImport:off a benchmark is a plain program
+import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
 import { createMemoryVault } from "@sennit/memory-vault/Promise"
+import { Effect, ManagedRuntime } from "effect"
 import { mkdtemp, rm } from "node:fs/promises"
 import os from "node:os"
 import path from "node:path"
@@ -48,6 +50,16 @@ const expectThat = (holds: boolean, what: string) => {
 
 const makeFolder = () => mkdtemp(path.join(os.tmpdir(), "sennit-vault-"))
 
+/** The vault through its Effect interface, in a file. */
+const openFile = async (folder: string) => {
+  const runtime = ManagedRuntime.make(MemoryVault.layerSqlite({ filename: path.join(folder, "vault.db") }))
+  const memory = await runtime.runPromise(Effect.gen(function*() {
+    const vault = yield* MemoryVault.MemoryVault
+    return vault.scoped(yield* MemoryScope.user("bench"))
+  }))
+  return { runtime, memory }
+}
+
 const fts = (folder: string, tokenizer: string) =>
   openDatabase(path.join(folder, "peer.db")).then((database) => {
     database.exec(`CREATE VIRTUAL TABLE turns USING fts5 (text, id UNINDEXED, tokenize = '${tokenizer}')`)
@@ -70,8 +82,7 @@ const recallRow: Workload = {
   target: 1.5,
   open: async () => {
     const folder = await makeFolder()
-    const vault = createMemoryVault({ filename: path.join(folder, "vault.db") })
-    const memory = vault.scoped({ user: "bench" })
+    const { memory, runtime } = await openFile(folder)
     const database = await fts(folder, "porter unicode61")
     const insert = database.prepare("INSERT INTO turns (text, id) VALUES (?, ?)")
     // Two conversations of LoCoMo make a thousand turns; their own questions are asked.
@@ -81,7 +92,7 @@ const recallRow: Workload = {
     ).slice(0, 1_000)
     database.exec("BEGIN")
     for (const { id, session, speaker, text } of turns) {
-      await memory.save({ text, speaker, sessionId: session })
+      await runtime.runPromise(memory.save({ text, speaker, sessionId: session }))
       insert.run(`${speaker}: ${text}`, id)
     }
     database.exec("COMMIT")
@@ -90,11 +101,14 @@ const recallRow: Workload = {
     return {
       ours: () =>
         clock(queries.length, async () => {
-          for (const query of queries) {
-            const { memories, promptBlock, totalTokens } = await memory.recall({ query, topK: 20, tokenBudget: 8_000 })
-            check(memories.length, memories[0]?.memory.text, query)
-            expectThat(totalTokens <= 8_000 && promptBlock.endsWith("</memory>"), "a block within its budget")
-          }
+          await runtime.runPromise(Effect.forEach(queries, (query) =>
+            Effect.map(
+              memory.recall({ query, topK: 20, tokenBudget: 8_000 }),
+              ({ memories, promptBlock, totalTokens }) => {
+                check(memories.length, memories[0]?.memory.text, query)
+                expectThat(totalTokens <= 8_000 && promptBlock.endsWith("</memory>"), "a block within its budget")
+              }
+            ), { discard: true }))
         }),
       peer: () =>
         clock(queries.length, async () => {
@@ -105,7 +119,7 @@ const recallRow: Workload = {
         }),
       close: async () => {
         database.close()
-        await vault[Symbol.asyncDispose]()
+        await runtime.dispose()
         await rm(folder, { recursive: true })
       }
     }
@@ -120,8 +134,7 @@ const saveRow: Workload = {
   target: 10,
   open: async () => {
     const folder = await makeFolder()
-    const vault = createMemoryVault({ filename: path.join(folder, "vault.db") })
-    const memory = vault.scoped({ user: "bench" })
+    const { memory, runtime } = await openFile(folder)
     const database = await fts(folder, "porter unicode61")
     const insert = database.prepare("INSERT INTO turns (text, id) VALUES (?, ?)")
     const count = 300
@@ -131,10 +144,16 @@ const saveRow: Workload = {
       ours: () => {
         const turns = makeTurns(count, count * ourRound++)
         return clock(count, async () => {
-          for (const { session, speaker, text } of turns) {
-            const { created } = await memory.save({ text, speaker, sessionId: session })
-            expectThat(created === 1, "one memory is new")
-          }
+          await runtime.runPromise(
+            Effect.forEach(
+              turns,
+              ({ session, speaker, text }) =>
+                Effect.map(memory.save({ text, speaker, sessionId: session }), ({ created }) => {
+                  expectThat(created === 1, "one memory is new")
+                }),
+              { discard: true }
+            )
+          )
         })
       },
       peer: () => {
@@ -147,7 +166,7 @@ const saveRow: Workload = {
         const stored = database.prepare("SELECT count(*) AS id FROM turns").all()
         expectThat(idOf(stored[0]) === String(count * peerRound), "the peer holds every turn")
         database.close()
-        await vault[Symbol.asyncDispose]()
+        await runtime.dispose()
         await rm(folder, { recursive: true })
       }
     }
