@@ -56,7 +56,7 @@ export const toMemory = (row: MemoryRow): Either.Either<Memory, SqlError> =>
     })
 
 const withMetadata = (row: MemoryRow, metadata: Metadata | undefined): Memory => ({
-  // This package wrote it; checking it again costs more than reading it.
+  // This package wrote it, so it is not checked again for every row.
   id: MemoryId.make(row.id, { disableValidation: true }),
   type: row.type,
   text: row.text,
