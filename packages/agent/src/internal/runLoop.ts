@@ -55,7 +55,7 @@ export const runLoop = <R>(
   }).pipe(
     // A run that is stopped before its first word still ends its log.
     Effect.uninterruptible,
-    Effect.withSpan(Telemetry.spanRun, { attributes: { [Telemetry.agentName]: agent.name } })
+    Effect.withSpan(Telemetry.spanRun, { captureStackTrace: false, attributes: { [Telemetry.agentName]: agent.name } })
   )
 
 /** What the model said in one step. */
@@ -175,7 +175,10 @@ class Run<R> {
           this.model.stream(request).pipe(
             Stream.runForEachChunk((chunk) => this.onChunk(turn, chunk, scope, accept)),
             Effect.catchAllDefect((defect) => Effect.fail(this.modelDefect(defect))),
-            Effect.withSpan(Telemetry.spanModel, { attributes: { [Telemetry.modelName]: this.model.name } })
+            Effect.withSpan(Telemetry.spanModel, {
+              captureStackTrace: false,
+              attributes: { [Telemetry.modelName]: this.model.name }
+            })
           )
         ),
         Effect.zipRight(this.startRest(turn, scope)),

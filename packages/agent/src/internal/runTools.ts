@@ -111,7 +111,7 @@ export const makeToolRuntime = <R>(options: {
         })
       })
     ).pipe(
-      Effect.withSpan(Telemetry.spanTool, { attributes: { [Telemetry.toolName]: call.name } })
+      Effect.withSpan(Telemetry.spanTool, { captureStackTrace: false, attributes: { [Telemetry.toolName]: call.name } })
     )
   }
 
