@@ -128,11 +128,9 @@ const events = HttpLayerRouter.use((router) =>
         Stream.merge(heartbeats, { haltStrategy: "left" }),
         Stream.encodeText
       )
-      return Stream.concat(Stream.encodeText(Stream.succeed("retry: 500\n\n")), body).pipe(
-        HttpServerResponse.stream,
-        HttpServerResponse.setHeaders({ "content-type": "text/event-stream", "cache-control": "no-store" }),
-        Effect.succeed
-      )
+      const bytes = Stream.concat(Stream.encodeText(Stream.succeed("retry: 500\n\n")), body)
+      const headers = { "cache-control": "no-store" }
+      return Effect.succeed(HttpServerResponse.stream(bytes, { contentType: "text/event-stream", headers }))
     })
   })
 )

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from "react"
-import { go, here, NEW, removeConversation } from "./actions.ts"
+import { go, here, NEW, readMemories, removeConversation } from "./actions.ts"
 import { Composer } from "./Composer.tsx"
 import { Inspector } from "./Inspector.tsx"
 import { useState } from "./store.ts"
@@ -112,7 +112,15 @@ export const App = () => {
           <button type="button" className="narrow" onClick={() => drawer.current?.showModal()}>Conversations</button>
           <h1>{title}</h1>
           <Model />
-          <button type="button" onClick={() => inspector.current?.showModal()}>Memory and storage</button>
+          <button
+            type="button"
+            onClick={() => {
+              readMemories()
+              inspector.current?.showModal()
+            }}
+          >
+            Memory and storage
+          </button>
         </header>
         <Thread />
         {problem === undefined ? null : <p role="alert" className="problem">{problem}</p>}

@@ -1,6 +1,5 @@
 import * as DateTime from "effect/DateTime"
-import { useEffect } from "react"
-import { forgetMemory, readMemories } from "./actions.ts"
+import { forgetMemory } from "./actions.ts"
 import { useState } from "./store.ts"
 
 const Storage = () => {
@@ -23,8 +22,6 @@ const Storage = () => {
 
 const Memory = () => {
   const memories = useState((state) => state.memories)
-  const blocks = useState((state) => state.open?.blocks.length)
-  useEffect(readMemories, [blocks])
   return (
     <section>
       <h2>What it remembers</h2>
