@@ -38,6 +38,5 @@ export const examplesOf = (file) => {
   return examples
 }
 
-/** What a program promises to print: the texts behind `// =>` on its console.log lines, in order. */
-export const promisedLines = (code) =>
-  [...code.matchAll(/^.*console\.log\(.*\)\s*\/\/ => (.*)$/gm)].map((match) => match[1].trim())
+/** What a program promises to print: the texts behind `// =>`, in order. */
+export const promisedLines = (code) => [...code.matchAll(/\/\/ => (.*)$/gm)].map((match) => match[1].trim())

@@ -17,9 +17,7 @@ const salesIn = (month: string) =>
 
 const does = <A>(work: () => Promise<A>) => Effect.promise(work)
 
-if (missingBrowser !== undefined) it.skip(`the page (${missingBrowser})`, () => {})
-
-describe.skipIf(missingBrowser !== undefined)("the page", () => {
+describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`, () => {
   it.scopedLive("takes a file, answers from it, and finds the conversation again after a reload and a restart", () =>
     Effect.gen(function*() {
       const data = yield* temporaryFolder
@@ -52,7 +50,7 @@ describe.skipIf(missingBrowser !== undefined)("the page", () => {
       yield* does(() => page.locator(".answer").getByText(total).waitFor())
       assert.strictEqual(yield* thread(), live)
       assert.deepStrictEqual(foreign, [])
-      assert.deepStrictEqual(complaints.filter((text) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(text)), [])
+      assert.deepStrictEqual(complaints.filter((complaint) => !/ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(complaint)), [])
     }))
 
   it.scopedLive("shows text before the answer is complete, and tools between the texts, in true order", () =>

@@ -34,7 +34,7 @@ const sanitize = (html: string) =>
 
 export type SafeHtml = ReturnType<typeof sanitize>
 
-export const toHtml = (text: string): SafeHtml => sanitize(marked.parse(text, { async: false }))
+const toHtml = (text: string): SafeHtml => sanitize(marked.parse(text, { async: false }))
 
 /** Splits a growing text into blocks that no longer change and the rest; each block is parsed as seldom as possible. */
 export class GrowingMarkdown {

@@ -11,7 +11,7 @@ import type {
 } from "../Api.ts"
 import { apply } from "../Thread.ts"
 
-export interface OpenConversation {
+interface OpenConversation {
   readonly id: string
   readonly summary: ConversationSummary
   readonly blocks: ReadonlyArray<Block>

@@ -21,7 +21,7 @@ const launch = async () => {
   return chromium.launch({ executablePath, args: quiet, headless: true })
 }
 
-/** Why there is no browser here, or undefined when there is one; under SENNIT_REQUIRE_SERVERS=1 that is a failure. */
+/** Why there is no browser here, or undefined when there is one; behind a suite's name it says why that is skipped; under SENNIT_REQUIRE_SERVERS=1 that is a failure. */
 export const missingBrowser = await launch().then(
   async (browser) => {
     await browser.close()
@@ -29,7 +29,7 @@ export const missingBrowser = await launch().then(
   },
   (cause: unknown) => {
     if (process.env["SENNIT_REQUIRE_SERVERS"] === "1") throw cause
-    return "Chromium does not start here: `apt-get install chromium` and set SENNIT_CHROMIUM=/usr/bin/chromium"
+    return " (Chromium does not start here: `apt-get install chromium` and set SENNIT_CHROMIUM=/usr/bin/chromium)"
   }
 )
 

@@ -13,7 +13,7 @@ export const argumentsOf = (index: number, argumentsText: string) =>
   chunk({ tool_calls: [{ index, function: { arguments: argumentsText } }] })
 export const end = (reason: string) => `${chunk({}, reason)}data: [DONE]\n\n`
 
-export interface ModelServer {
+interface ModelServer {
   readonly address: string
   /** The bodies of the requests so far. */
   readonly requests: ReadonlyArray<string>
@@ -25,14 +25,33 @@ export interface ModelServer {
   readonly abandoned: Effect.Effect<void>
 }
 
+/** Answers that are open, oldest first; whoever needs one waits for it. */
+class OpenAnswers {
+  private readonly open: Array<ServerResponse> = []
+  private readonly waiting: Array<(response: ServerResponse) => void> = []
+
+  add(response: ServerResponse): void {
+    this.open.push(response)
+    this.waiting.splice(0).forEach((wake) => wake(response))
+  }
+
+  oldest(): Promise<ServerResponse> {
+    const [response] = this.open
+    return response === undefined ? new Promise((resolve) => this.waiting.push(resolve)) : Promise.resolve(response)
+  }
+
+  async finish(): Promise<ServerResponse> {
+    const response = await this.oldest()
+    this.open.shift()
+    return response
+  }
+}
+
 const start = async () => {
   const requests: Array<string> = []
-  const open: Array<ServerResponse> = []
-  const waiting: Array<() => void> = []
-  let left: () => void = () => {}
-  const abandoned = new Promise<void>((resolve) => {
-    left = resolve
-  })
+  const answers = new OpenAnswers()
+  const left: Array<() => void> = []
+  const abandoned = new Promise<void>((resolve) => left.push(resolve))
   const server = createServer((request, response) => {
     let body = ""
     request.on("data", (data) => body += data)
@@ -40,36 +59,21 @@ const start = async () => {
       requests.push(body)
       response.writeHead(200, { "content-type": "text/event-stream" })
       response.flushHeaders()
-      response.on("close", () => response.writableEnded || left())
-      open.push(response)
-      waiting.splice(0).forEach((wake) => wake())
+      response.on("close", () => response.writableEnded || left.forEach((leave) => leave()))
+      answers.add(response)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const { port } = server.address() as AddressInfo
-  const current = async (): Promise<ServerResponse> => {
-    for (;;) {
-      const [response] = open
-      if (response !== undefined) return response
-      await new Promise<void>((resolve) => waiting.push(resolve))
-    }
-  }
-  const send = (...parts: ReadonlyArray<string>) =>
-    Effect.promise(async () => {
-      const response = await current()
-      for (const part of parts) response.write(part)
-    })
-  const finish = (...parts: ReadonlyArray<string>) =>
-    Effect.promise(async () => {
-      const response = await current()
-      open.shift()
-      response.end(parts.join(""))
-    })
   const model: ModelServer = {
     address: `http://127.0.0.1:${port}/v1`,
     requests,
-    send,
-    finish,
+    send: (...parts) =>
+      Effect.promise(async () => {
+        const response = await answers.oldest()
+        for (const part of parts) response.write(part)
+      }),
+    finish: (...parts) => Effect.promise(async () => (await answers.finish()).end(parts.join(""))),
     abandoned: Effect.promise(() => abandoned)
   }
   const close = () => {

@@ -126,7 +126,7 @@ const isBusy = (cause: unknown): boolean =>
  *
  * @since 0.1.0
  */
-export const toStorageError = (operation: string) => (error: SqlError): StorageError =>
+const toStorageError = (operation: string) => (error: SqlError): StorageError =>
   new StorageError({ reason: isBusy(error.cause) ? "busy" : "failed", operation, cause: error })
 
 /**

@@ -54,7 +54,7 @@ const controls = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g
  *
  * @since 0.1.0
  */
-export const cleanText = (text: string): string => {
+const cleanText = (text: string): string => {
   const plain = text
     .replace(loneSurrogates, "\ufffd")
     .normalize("NFC")

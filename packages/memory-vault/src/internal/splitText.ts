@@ -9,7 +9,7 @@
 /**
  * @since 0.1.0
  */
-export const chunkBounds = {
+const chunkBounds = {
   minTokens: 50,
   maxTokens: 300,
   /** Also bounds what is ever counted at once: byte-pair encoding of one endless word takes time by its square. */

@@ -32,7 +32,7 @@ export interface NewMemory extends Draft {
 /**
  * @since 0.1.0
  */
-export interface IndexEntry {
+interface IndexEntry {
   readonly memory: IndexedMemory
   readonly terms: ReadonlyMap<string, number>
 }

@@ -23,7 +23,7 @@ const decodeRef = Schema.decodeUnknown(SessionRef)
 const corrupt = () => new StorageError({ operation: "read", reason: "Corrupt", retryable: false })
 
 /** Ids and times of a row; a row that this package cannot have written is a corrupt database. @internal */
-export const toSummary = (row: HeadRow): Effect.Effect<SessionSummary, StorageError> => {
+const toSummary = (row: HeadRow): Effect.Effect<SessionSummary, StorageError> => {
   return Effect.all({
     ref: decodeRef({ app: row.app, user: row.user_id, id: row.session_id }),
     createTime: DateTime.make(row.create_time),
