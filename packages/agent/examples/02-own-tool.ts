@@ -33,9 +33,6 @@ const program = Stream.runForEach(
       if (event._tag === "RunFinished") console.log(event.text)
     })
 )
-// => weather 21
-// => weather No weather is known for Atlantis.
-// => It is 21 °C in Porto; for Atlantis nothing is known.
 
 await Effect.runPromise(Effect.provide(program, model))
 // => weather 21
