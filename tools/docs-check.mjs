@@ -30,7 +30,11 @@ const typeCheck = async () => {
   }
   writeFileSync(
     path.join(work, "tsconfig.json"),
-    JSON.stringify({ extends: "../../tsconfig.base.json", compilerOptions, include: ["*.ts"] })
+    JSON.stringify({
+      extends: "../../tsconfig.base.json",
+      compilerOptions,
+      include: ["*.ts", "../../packages/*/src/**/*.d.ts"]
+    })
   )
   const { code, output } = await bin("tsc", ["-p", path.join(work, "tsconfig.json")], { quiet: true })
   if (code !== 0) {

@@ -1,4 +1,3 @@
-/// <reference path="./wink-porter2-stemmer.d.ts" />
 /**
  * Text to index terms: NFKC, lower case, Porter2 stems for words of the Latin alphabet, bigrams for scripts that are
  * written without spaces. The same analysis serves memories and queries, so stored terms depend on it: a change here
