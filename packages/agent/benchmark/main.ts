@@ -1,5 +1,5 @@
 // @effect-diagnostics nodeBuiltinImport:off globalFetch:off asyncFunction:off newPromise:off strictEffectProvide:off -- measures our client beside others
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import { Agent, AgentTool, OpenAiChat, Toolset } from "@sennit/agent"
 import { Effect, Layer, ManagedRuntime, Schema } from "effect"
 import { fork } from "node:child_process"
@@ -50,7 +50,13 @@ const measure = async (run: Run, runs: number): Promise<Sample> => {
   return { value: cpuMs / runs, cpuMs }
 }
 
-const ours = (url: string) => {
+/** This workspace's own transport, which the demo uses as well; it is an optional peer of the agent. */
+const transport = async (): Promise<Layer.Layer<HttpClient.HttpClient>> => {
+  const NetHttpClient = await import("@sennit/http-client/NetHttpClient")
+  return NetHttpClient.layerPooled({ connectionsPerOrigin: concurrentRuns })
+}
+
+const ours = async (url: string) => {
   let called = 0
   const weather = AgentTool.make("weather", {
     description,
@@ -64,7 +70,7 @@ const ours = (url: string) => {
   })
   const agent = Agent.make({ name: "bench", instructions, tools: Toolset.make(weather) })
   const runtime = ManagedRuntime.make(
-    OpenAiChat.layer({ baseUrl: url, model: "m" }).pipe(Layer.provide(FetchHttpClient.layer))
+    OpenAiChat.layer({ baseUrl: url, model: "m" }).pipe(Layer.provide(await transport()))
   )
   const run: Run = async () => {
     called = 0
@@ -197,6 +203,7 @@ const rawLoop = (url: string): Run => {
   }
 }
 
+const concurrentRuns = 100
 const runsPerRound = 150
 const warmUp = 100
 
@@ -213,7 +220,7 @@ const workload = (
   target,
   open: async () => {
     const server = await startServer()
-    const mine = ours(server.url)
+    const mine = await ours(server.url)
     const peer = await peerOf(server.url)
     await measure(mine.run, warmUp)
     await measure(peer, warmUp)

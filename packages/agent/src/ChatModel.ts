@@ -3,9 +3,12 @@
  *
  * @since 0.1.0
  */
+import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import type { JsonSchema7Root } from "effect/JSONSchema"
-import type { Stream } from "effect/Stream"
+import * as Mailbox from "effect/Mailbox"
+import * as Stream from "effect/Stream"
 import type { ModelError } from "./AgentError.ts"
 import type { Message } from "./Message.ts"
 
@@ -64,14 +67,48 @@ export type ModelEvent =
   | { readonly _tag: "Finish"; readonly reason: FinishReason }
 
 /**
- * What answers. `name` is shown to people and says what it really is. `stream`
- * emits events in the chunks in which they arrived and ends with `Finish`;
- * interrupting it closes the connection.
+ * What answers. `name` is shown to people and says what it really is. `answer`
+ * asks, and gives `onEvents` what came back, in the portions in which it
+ * arrived; the last event is `Finish`. It waits for `onEvents`, so that whoever
+ * takes long slows the connection; interrupting it closes the connection.
  *
  * @since 0.1.0
  * @category services
  */
 export class ChatModel extends Context.Tag("@sennit/agent/ChatModel")<ChatModel, {
   readonly name: string
-  readonly stream: (request: ModelRequest) => Stream<ModelEvent, ModelError>
+  readonly answer: <R>(
+    request: ModelRequest,
+    onEvents: (events: ReadonlyArray<ModelEvent>) => Effect.Effect<void, never, R>
+  ) => Effect.Effect<void, ModelError, R>
 }>() {}
+
+/**
+ * A model whose answers are streams; each chunk is a portion.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromStream = (
+  name: string,
+  stream: (request: ModelRequest) => Stream.Stream<ModelEvent, ModelError>
+): typeof ChatModel.Service => ({
+  name,
+  answer: (request, onEvents) =>
+    Stream.runForEachChunk(stream(request), (chunk) => onEvents(Chunk.toReadonlyArray(chunk)))
+})
+
+/**
+ * Asks the model in the context, and gives its answer as a stream, at most one
+ * portion ahead of the reader. Leaving the stream closes the connection.
+ *
+ * @since 0.1.0
+ * @category asking
+ */
+export const stream = (request: ModelRequest): Stream.Stream<ModelEvent, ModelError, ChatModel> =>
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const model = yield* ChatModel
+    const mailbox = yield* Mailbox.make<ReadonlyArray<ModelEvent>, ModelError>({ capacity: 1 })
+    yield* model.answer(request, (events) => mailbox.offer(events)).pipe(Mailbox.into(mailbox), Effect.forkScoped)
+    return Stream.mapConcatChunk(Mailbox.toStream(mailbox), Chunk.unsafeFromArray)
+  }))

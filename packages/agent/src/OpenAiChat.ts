@@ -8,7 +8,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
-import * as Chunk from "effect/Chunk"
+import type * as Chunk from "effect/Chunk"
 import type { ConfigError } from "effect/ConfigError"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -24,9 +24,11 @@ import * as AgentConfig from "./AgentConfig.ts"
 import { ModelError } from "./AgentError.ts"
 import type { ModelEvent, ModelRequest } from "./ChatModel.ts"
 import { ChatModel } from "./ChatModel.ts"
-import { SseDecoder } from "./internal/decodeSse.ts"
 import { parseMonth } from "./internal/parseValues.ts"
-import { readErrorBody, readModelChunk } from "./internal/readModelChunk.ts"
+import type { Failure } from "./internal/readModelBytes.ts"
+import { ModelReader, reasonOfStatus } from "./internal/readModelBytes.ts"
+import { readErrorBody } from "./internal/readModelChunk.ts"
+import { Silence } from "./internal/watchSilence.ts"
 import { writeModelRequest } from "./internal/writeModelRequest.ts"
 
 /**
@@ -52,8 +54,7 @@ const firstWaitMillis = 500
 const lastBytesWait = "100 millis"
 const maxErrorBytes = 64 * 1024
 
-type Fields = ConstructorParameters<typeof ModelError>[0]
-type Failure = (fields: Pick<Fields, "reason" | "detail"> & Partial<Fields>) => ModelError
+type OnEvents<R> = (events: ReadonlyArray<ModelEvent>) => Effect.Effect<void, never, R>
 type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError>>
 
 /**
@@ -72,55 +73,58 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
     const authorized = options.apiKey === undefined ? base : HttpClientRequest.bearerToken(base, options.apiKey)
     const idle = Duration.decode(options.idleTimeout ?? "60 seconds")
     const limit = options.maxResponseBytes ?? 16 * 1024 * 1024
-    const inTime = <A, E>(effect: Effect.Effect<A, E>, fail: (error: ModelError) => E): Effect.Effect<A, E> =>
-      Effect.timeoutFail(effect, {
-        duration: idle,
-        onTimeout: () => fail(failure({ reason: "Timeout", detail: `It was silent for ${Duration.format(idle)}.` }))
-      })
+    const silent = () => failure({ reason: "Timeout", detail: `It was silent for ${Duration.format(idle)}.` })
 
     /** Sends the request and gives what reads the answer's bytes. */
     const open = (request: ModelRequest): Effect.Effect<Pull, ModelError, Scope> =>
       HttpClientRequest.bodyUnsafeJson(authorized, writeModelRequest(options.model, request)).pipe(
         client.execute,
-        Effect.mapError((error) => unavailable(failure, error)),
-        (sent) => inTime(sent, (error) => error),
-        Effect.flatMap((response) =>
-          response.status >= 200 && response.status < 300
-            ? Stream.toPull(isEventStream(response) ? response.stream : asEventStream(response.stream, limit))
-            : Effect.flatMap(inTime(rejection(failure, response), (error) => error), Effect.fail)
-        )
+        Effect.matchEffect({
+          onFailure: (error) => Effect.fail(unavailable(failure, error)),
+          onSuccess: (response) =>
+            response.status < 200 || response.status >= 300
+              ? Effect.flatMap(rejection(failure, response), Effect.fail)
+              : Stream.toPull(isEventStream(response) ? response.stream : asEventStream(response.stream, limit))
+        })
       )
 
-    const attempt = (request: ModelRequest, onVisible: () => void): Stream.Stream<ModelEvent, ModelError> =>
-      Stream.unwrapScoped(Effect.map(open(request), (pull) => {
-        const reader = new Reader(failure, limit)
-        const more = inTime(
-          Effect.mapError(pull, Option.map((error) => dropped(failure, error))),
-          Option.some
-        )
-        const next: Effect.Effect<Chunk.Chunk<ModelEvent>, Option.Option<ModelError>> = Effect.suspend(() =>
-          reader.done ? readToEnd(pull) : Effect.matchEffect(more, {
-            onFailure: (error) => Effect.fail(reader.end(error)),
-            onSuccess: (bytes) => {
-              const events = reader.read(bytes)
-              if (!Array.isArray(events)) return Effect.fail(Option.some(events))
-              if (events.length === 0) return next
-              onVisible()
-              return Effect.succeed(Chunk.unsafeFromArray(events))
-            }
+    const attempt = <R>(request: ModelRequest, onEvents: OnEvents<R>): Effect.Effect<void, ModelError, R> =>
+      Effect.clockWith((clock) => {
+        const reader = new ModelReader(failure, limit)
+        const silence = new Silence(clock)
+        const onBytes = (bytes: Chunk.Chunk<Uint8Array>): Effect.Effect<void, ModelError, R> => {
+          const events = reader.read(bytes)
+          if (!Array.isArray(events)) return Effect.fail(events)
+          silence.pause()
+          return Effect.map(events.length === 0 ? Effect.void : onEvents(events), () => silence.resume())
+        }
+        const onEnd = (end: Option.Option<HttpClientError>) => {
+          const error = reader.end(Option.map(end, (broken) => dropped(failure, broken)))
+          reader.done = true
+          return error === undefined ? Effect.void : Effect.fail(error)
+        }
+        const read = (pull: Pull): Effect.Effect<void, ModelError, R> =>
+          Effect.whileLoop({
+            while: () => !reader.done,
+            body: () => Effect.matchEffect(pull, { onFailure: onEnd, onSuccess: onBytes }),
+            step: () => undefined
           })
+        return open(request).pipe(
+          Effect.flatMap((pull) => Effect.zipRight(read(pull), readToEnd(pull))),
+          Effect.scoped,
+          Effect.raceFirst(silence.failAfter(idle, silent))
         )
-        return Stream.repeatEffectChunkOption(next)
-      }))
+      })
 
     return ChatModel.of({
       name: options.model,
-      stream: (request) =>
-        Stream.suspend(() => {
+      answer: (request, onEvents) =>
+        Effect.suspend(() => {
           let visible = false
-          return attempt(request, () => {
+          return attempt(request, (events) => {
             visible = true
-          }).pipe(Stream.retry(retryPolicy(options.retries ?? 2, () => visible)))
+            return onEvents(events)
+          }).pipe(Effect.retry(retryPolicy(options.retries ?? 2, () => visible)))
         })
     })
   })
@@ -147,67 +151,8 @@ export const layerConfig: Layer.Layer<ChatModel, ConfigError, HttpClient.HttpCli
  * After the last event the body is read to its end, which is there already on
  * most servers: only then can the connection be used again.
  */
-const readToEnd = (pull: Pull): Effect.Effect<never, Option.Option<never>> =>
-  Effect.forever(pull).pipe(
-    Effect.timeoutOption(lastBytesWait),
-    Effect.ignore,
-    Effect.zipRight(Effect.fail(Option.none()))
-  )
-
-/** Bytes in, events out, with what is left over kept for the next chunk. */
-class Reader {
-  done = false
-  private finished = false
-  private size = 0
-  private readonly decoder = new SseDecoder()
-  constructor(private readonly failure: Failure, private readonly limit: number) {}
-
-  read(chunks: Chunk.Chunk<Uint8Array>): Array<ModelEvent> | ModelError {
-    const events: Array<ModelEvent> = []
-    for (const bytes of Chunk.toReadonlyArray(chunks)) {
-      this.size += bytes.byteLength
-      if (this.size > this.limit) {
-        return this.failure({ reason: "TooLarge", detail: `The answer is larger than ${this.limit} bytes.` })
-      }
-      for (const payload of this.decoder.push(bytes)) {
-        if (this.done) break
-        const problem = this.payload(payload, events)
-        if (problem !== undefined) return problem
-      }
-    }
-    return events
-  }
-
-  /** The connection ended: that is an error unless the answer was said to be complete. */
-  end(error: Option.Option<ModelError>): Option.Option<ModelError> {
-    if (this.finished || Option.isSome(error)) return this.finished ? Option.none() : error
-    const where = this.decoder.held > 0 ? "a line" : "the answer"
-    return Option.some(this.failure({ reason: "Truncated", detail: `The connection ended within ${where}.` }))
-  }
-
-  private payload(payload: string, events: Array<ModelEvent>): ModelError | undefined {
-    if (payload === "[DONE]") {
-      this.done = true
-      if (!this.finished) events.push({ _tag: "Finish", reason: "unknown" })
-      this.finished = true
-      return undefined
-    }
-    const chunk = readModelChunk(payload)
-    switch (chunk._tag) {
-      case "Malformed":
-        return this.failure({ reason: "Malformed", detail: chunk.detail })
-      case "Refused":
-        return this.failure({
-          reason: chunk.code === undefined ? "ServerError" : reasonOfStatus(chunk.code),
-          detail: chunk.detail
-        })
-      case "Events":
-        this.finished ||= chunk.finished
-        events.push(...chunk.events)
-        return undefined
-    }
-  }
-}
+const readToEnd = (pull: Pull): Effect.Effect<void> =>
+  Effect.forever(pull).pipe(Effect.timeoutOption(lastBytesWait), Effect.ignore)
 
 /** Repeats only what can help and what nobody has seen anything of. */
 const retryPolicy = (retries: number, isVisible: () => boolean) =>
@@ -244,17 +189,6 @@ const unavailable = (failure: Failure, error: HttpClientError): ModelError =>
 
 const dropped = (failure: Failure, error: HttpClientError): ModelError =>
   failure({ reason: "Truncated", detail: "The connection broke within the answer.", ...underlying(error) })
-
-const reasonOfStatus = (status: number): ModelError["reason"] =>
-  status === 401 || status === 403
-    ? "Unauthorized"
-    : status === 408
-    ? "Timeout"
-    : status === 429
-    ? "RateLimited"
-    : status >= 500
-    ? "ServerError"
-    : "Rejected"
 
 const rejection = (failure: Failure, response: HttpClientResponse): Effect.Effect<ModelError> =>
   Effect.gen(function*() {

@@ -6,10 +6,11 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import type { ModelEvent } from "./ChatModel.ts"
 import { ChatModel } from "./ChatModel.ts"
+import type { Calls } from "./internal/planTurn.ts"
 import { planTurn } from "./internal/planTurn.ts"
 
 /** An answer comes in pieces of about this many characters. */
@@ -25,27 +26,31 @@ const deltaChars = 48
  */
 export const planner: typeof ChatModel.Service = {
   name: "offline planner (fixed rules, not a language model)",
-  stream: (request) =>
-    Stream.suspend(() => {
+  answer: (request, onEvents) =>
+    Effect.suspend(() => {
       const plan = planTurn(request)
-      return plan._tag === "Say" ? speak(plan.text) : Stream.fromIterable<ModelEvent>([
-        ...plan.calls.map(({ args, name }, index): ModelEvent => ({
-          _tag: "ToolCallDelta",
-          index,
-          id: undefined,
-          name,
-          arguments: JSON.stringify(args)
-        })),
-        { _tag: "Finish", reason: "tool_calls" }
-      ])
+      if (plan._tag === "Call") return onEvents(ask(plan.calls))
+      return Effect.forEach(speak(plan.text), (event) => onEvents([event]), { discard: true })
     })
 }
 
-const speak = (text: string): Stream.Stream<ModelEvent> => {
-  const deltas = text.match(new RegExp(`[^]{1,${deltaChars}}(?!\\S)\\s?|[^]{1,${deltaChars}}`, "g")) ?? []
-  const events = deltas.map((delta): ModelEvent => ({ _tag: "TextDelta", text: delta }))
-  return Stream.rechunk(Stream.fromIterable([...events, { _tag: "Finish", reason: "stop" } as const]), 1)
-}
+const ask = (calls: Calls): ReadonlyArray<ModelEvent> => [
+  ...calls.map(({ args, name }, index): ModelEvent => ({
+    _tag: "ToolCallDelta",
+    index,
+    id: undefined,
+    name,
+    arguments: JSON.stringify(args)
+  })),
+  { _tag: "Finish", reason: "tool_calls" }
+]
+
+const pieces = new RegExp(`[^]{1,${deltaChars}}(?!\\S)\\s?|[^]{1,${deltaChars}}`, "g")
+
+const speak = (text: string): ReadonlyArray<ModelEvent> => [
+  ...(text.match(pieces) ?? []).map((delta): ModelEvent => ({ _tag: "TextDelta", text: delta })),
+  { _tag: "Finish", reason: "stop" }
+]
 
 /**
  * @since 0.1.0

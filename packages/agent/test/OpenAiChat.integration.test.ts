@@ -117,8 +117,7 @@ it.scopedLive("interrupting an answer closes its connection", () =>
       response.writeHead(200, { "content-type": "text/event-stream" })
       response.write(chunk("first"))
     })
-    const question = { messages: [Message.user("x")], tools: [] }
-    const answer = Stream.unwrap(Effect.map(ChatModel.ChatModel, (model) => model.stream(question)))
+    const answer = ChatModel.stream({ messages: [Message.user("x")], tools: [] })
     yield* answer.pipe(Stream.take(1), Stream.runDrain, Effect.provide(modelAt(server.url)))
     yield* server.hungUp
     const fiber = yield* Effect.fork(Agent.run(agent, { message: "x" }).pipe(Effect.provide(modelAt(server.url))))

@@ -1,8 +1,8 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
-import type { AgentError, ChatModel } from "@sennit/agent"
-import { Message, OpenAiChat } from "@sennit/agent"
+import type { AgentError } from "@sennit/agent"
+import { ChatModel, Message, OpenAiChat } from "@sennit/agent"
 import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -52,7 +52,9 @@ const ask = (
 ) =>
   OpenAiChat.make({ ...options, ...more }).pipe(
     Effect.provideService(HttpClient.HttpClient, client),
-    Effect.flatMap((model) => Stream.runCollect(model.stream(request))),
+    Effect.flatMap((model) =>
+      Effect.provideService(Stream.runCollect(ChatModel.stream(request)), ChatModel.ChatModel, model)
+    ),
     Effect.map(Chunk.toReadonlyArray)
   )
 

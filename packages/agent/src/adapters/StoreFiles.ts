@@ -13,9 +13,15 @@ import { FilesError } from "../AgentError.ts"
 import { Files } from "../Files.ts"
 import { guessType } from "../internal/guessType.ts"
 
+/** The port has no folders: what lies deeper is not there, under whatever spelling. */
+const isDirect = (name: string): boolean => !name.includes("/")
+
+const notFound = (name: string): FilesError =>
+  new FilesError({ reason: "NotFound", name, detail: "There is no such file." })
+
 const toFilesError = (name: string) => (error: StoreError.StoreError): FilesError =>
   error._tag === "NotFound" || error._tag === "InvalidPath"
-    ? new FilesError({ reason: "NotFound", name, detail: "There is no such file." })
+    ? notFound(name)
     : new FilesError({ reason: "Unavailable", name, detail: error.message, cause: error })
 
 /**
@@ -32,12 +38,14 @@ export const make = (store: Store.StoreOf<"read" | "list">): typeof Files.Servic
     Stream.mapError(toFilesError(""))
   ),
   stat: (name) =>
-    store.stat(name).pipe(
-      Effect.map(({ size }) => Option.some({ name, size, type: guessType(name) })),
-      Effect.catchTags({ NotFound: () => Effect.succeedNone, InvalidPath: () => Effect.succeedNone }),
-      Effect.mapError(toFilesError(name))
-    ),
-  read: (name) => Stream.mapError(store.read(name), toFilesError(name))
+    isDirect(name)
+      ? store.stat(name).pipe(
+        Effect.map(({ size }) => Option.some({ name, size, type: guessType(name) })),
+        Effect.catchTags({ NotFound: () => Effect.succeedNone, InvalidPath: () => Effect.succeedNone }),
+        Effect.mapError(toFilesError(name))
+      )
+      : Effect.succeedNone,
+  read: (name) => isDirect(name) ? Stream.mapError(store.read(name), toFilesError(name)) : Stream.fail(notFound(name))
 })
 
 /**

@@ -24,9 +24,12 @@ import { parseArithmetic, parseRemember, parseUrls, withoutMonths } from "./pars
 import { asksForTable, fitOf, planQueries } from "./planTable.ts"
 import { isTabular } from "./readTable.ts"
 
+/** @internal Tools to call and what with. */
+export type Calls = ReadonlyArray<{ readonly name: string; readonly args: object }>
+
 /** @internal What the planner does next. */
 export type Plan =
-  | { readonly _tag: "Call"; readonly calls: ReadonlyArray<{ readonly name: string; readonly args: object }> }
+  | { readonly _tag: "Call"; readonly calls: Calls }
   | { readonly _tag: "Say"; readonly text: string }
 
 interface Done {
@@ -49,10 +52,7 @@ interface Situation {
 
 const say = (text: string): Plan => ({ _tag: "Say", text })
 
-const call = (...calls: ReadonlyArray<{ readonly name: string; readonly args: object }>): Plan => ({
-  _tag: "Call",
-  calls
-})
+const call = (...calls: Calls): Plan => ({ _tag: "Call", calls })
 
 /** How many pages of a file are read to find something. */
 const maxPages = 10

@@ -1,11 +1,9 @@
-import * as Chunk from "effect/Chunk"
 import type { Clock } from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { Scope } from "effect/Scope"
-import * as Stream from "effect/Stream"
 import type { Agent, AgentInput } from "../Agent.ts"
 import { ModelError } from "../AgentError.ts"
 import type { AgentEvent, Limit } from "../AgentEvent.ts"
@@ -172,8 +170,7 @@ class Run<R> {
       const accept = toolChoice === "auto"
       return this.emit([{ _tag: "StepStarted", step }]).pipe(
         Effect.zipRight(
-          this.model.stream(request).pipe(
-            Stream.runForEachChunk((chunk) => this.onChunk(turn, chunk, scope, accept)),
+          this.model.answer(request, (events) => this.onEvents(turn, events, scope, accept)).pipe(
             Effect.catchAllDefect((defect) => Effect.fail(this.modelDefect(defect))),
             Effect.withSpan(Telemetry.spanModel, {
               captureStackTrace: false,
@@ -190,15 +187,15 @@ class Run<R> {
   }
 
   /** Hot path: one pass over the events of a network chunk, one offer to the sink. */
-  private onChunk(
+  private onEvents(
     turn: Turn,
-    chunk: Chunk.Chunk<ModelEvent>,
+    portion: ReadonlyArray<ModelEvent>,
     scope: Scope,
     accept: boolean
   ): Effect.Effect<void, never, R> {
     const events: Array<WithoutStamp<AgentEvent>> = []
     const ready: Array<PendingCall> = []
-    for (const event of Chunk.toReadonlyArray(chunk)) {
+    for (const event of portion) {
       switch (event._tag) {
         case "TextDelta":
           turn.text += event.text

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { ModelError } from "../AgentError.ts"
-import { ChatModel } from "../ChatModel.ts"
+import { ChatModel, stream } from "../ChatModel.ts"
 import { user } from "../Message.ts"
 
 /**
@@ -25,8 +25,7 @@ export interface Case {
 
 const ensure = (condition: boolean, message: string) => condition ? Effect.void : Effect.dieMessage(message)
 
-const ask = (question: string) =>
-  Effect.flatMap(ChatModel, (model) => Stream.runCollect(model.stream({ messages: [user(question)], tools: [] })))
+const ask = (question: string) => Stream.runCollect(stream({ messages: [user(question)], tools: [] }))
 
 /**
  * @since 0.1.0
@@ -69,10 +68,9 @@ export const cases: ReadonlyArray<Case> = [
     name: "can be left at any time",
     check: (question) =>
       Effect.gen(function*() {
-        const model = yield* ChatModel
         const request = { messages: [user(question)], tools: [] }
-        yield* Stream.runDrain(Stream.take(model.stream(request), 1))
-        const fiber = yield* Effect.fork(Stream.runDrain(model.stream(request)))
+        yield* Stream.runDrain(Stream.take(stream(request), 1))
+        const fiber = yield* Effect.fork(Stream.runDrain(stream(request)))
         yield* Fiber.interrupt(fiber)
       })
   }

@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { ModelError } from "../AgentError.ts"
 import type { ModelEvent, ModelRequest } from "../ChatModel.ts"
-import { ChatModel } from "../ChatModel.ts"
+import { ChatModel, fromStream } from "../ChatModel.ts"
 
 /**
  * One answer: events (one chunk each), an error after some events, or a stream.
@@ -61,20 +61,17 @@ export const make = (
   script: ReadonlyArray<Answer> | ((request: ModelRequest, turn: number) => Answer)
 ): typeof ChatModel.Service & { readonly requests: ReadonlyArray<ModelRequest> } => {
   const requests: Array<ModelRequest> = []
-  return {
-    name: "scripted (answers from a test)",
-    requests,
-    stream: (request) =>
-      Stream.suspend(() => {
-        const turn = requests.push(request) - 1
-        const answer = typeof script === "function" ? script(request, turn) : script[turn]
-        if (answer === undefined) {
-          const detail = `The script has ${script.length} answers and this is question ${turn + 1}.`
-          return Stream.fail(new ModelError({ reason: "Rejected", model: "scripted", detail }))
-        }
-        return Stream.StreamTypeId in answer ? answer : Stream.rechunk(Stream.fromIterable(answer), 1)
-      })
-  }
+  const model = fromStream("scripted (answers from a test)", (request) =>
+    Stream.suspend(() => {
+      const turn = requests.push(request) - 1
+      const answer = typeof script === "function" ? script(request, turn) : script[turn]
+      if (answer === undefined) {
+        const detail = `The script has ${script.length} answers and this is question ${turn + 1}.`
+        return Stream.fail(new ModelError({ reason: "Rejected", model: "scripted", detail }))
+      }
+      return Stream.StreamTypeId in answer ? answer : Stream.rechunk(Stream.fromIterable(answer), 1)
+    }))
+  return { ...model, requests }
 }
 
 /**

@@ -9,6 +9,8 @@ import type { AddressInfo } from "node:net"
 export interface RawServer {
   readonly url: string
   readonly requests: ReadonlyArray<{ readonly path: string; readonly headers: IncomingMessage["headers"] }>
+  /** How many connections were made so far. */
+  readonly connections: () => number
   /** Done when a client has closed a connection before its response ended. */
   readonly hungUp: Effect.Effect<void>
 }
@@ -27,6 +29,8 @@ export const rawServer = (
       })
       request.resume().on("end", () => respond(response, attempt, request))
     })
+    let connections = 0
+    server.on("connection", () => connections++)
     yield* Effect.acquireRelease(
       Effect.async<void>((resume) => {
         server.listen(0, "127.0.0.1", () => resume(Effect.void))
@@ -38,5 +42,5 @@ export const rawServer = (
         })
     )
     const { port } = server.address() as AddressInfo
-    return { url: `http://127.0.0.1:${port}`, requests, hungUp: Deferred.await(hungUp) }
+    return { url: `http://127.0.0.1:${port}`, requests, connections: () => connections, hungUp: Deferred.await(hungUp) }
   })
