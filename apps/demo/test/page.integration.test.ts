@@ -1,3 +1,4 @@
+import { LLMock } from "@copilotkit/aimock"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFile } from "node:fs/promises"
@@ -98,6 +99,36 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       assert.deepStrictEqual(results.map(({ tool_call_id }) => tool_call_id), ["call_a", "call_b"])
       assert.include(results[0]?.content, "5")
       assert.include(results[1]?.content, "56")
+      assert.deepStrictEqual(complaints, [])
+    }))
+
+  it.scopedLive("talks to a stand-alone OpenAI-compatible server, and shows text before the reply is complete", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      // Every fragment has three characters, and a pause after it.
+      const mock = yield* Effect.acquireRelease(
+        Effect.promise(() => LLMock.create({ port: 0, chunkSize: 3, latency: 20, logLevel: "silent" })),
+        (server) => Effect.promise(() => server.stop())
+      )
+      const reply = `Both are known. ${"The first is five and the second is fifty-six. ".repeat(6)}That is all.`
+      mock.on({ userMessage: /two sums/i, turnIndex: 0 }, {
+        toolCalls: [
+          { id: "one", name: "calculate", arguments: "{\"expression\":\"2+3\"}" },
+          { id: "two", name: "calculate", arguments: "{\"expression\":\"7*8\"}" }
+        ]
+      })
+      mock.on({ userMessage: /two sums/i, turnIndex: 1 }, { content: reply })
+      const { address } = yield* startDemo({ SENNIT_DATA: data, OPENAI_BASE_URL: `${mock.url}/v1` })
+      const { complaints, page } = yield* openPage(address)
+      yield* does(() => page.getByLabel("Your message").fill("Two sums, please"))
+      yield* does(() => page.getByLabel("Your message").press("Enter"))
+      const answer = page.locator(".answer").last()
+      yield* does(() => answer.getByText("Both are known.").waitFor())
+      const early = yield* does(() => answer.innerText())
+      yield* does(() => answer.getByText("That is all.").waitFor())
+      assert.isBelow(early.length, reply.length)
+      assert.isTrue(reply.startsWith(early.trim()))
+      assert.strictEqual(yield* does(() => page.locator(".tool.done").count()), 2)
       assert.deepStrictEqual(complaints, [])
     }))
 
