@@ -139,11 +139,16 @@ const events = HttpLayerRouter.use((router) =>
 
 const web = (path: string) => fileURLToPath(new URL(`web/${path}`, import.meta.url))
 
+/** The sample files of the repository, which the first page offers to ask about. */
+const samples = ["sales.csv", "weather.csv", "handbook.md"]
+const sample = (name: string) => fileURLToPath(new URL(`../../../examples/${name}`, import.meta.url))
+
 const page = HttpLayerRouter.use((router) =>
   Effect.gen(function*() {
     const index = HttpServerResponse.file(web("index.html"), { headers: { "cache-control": "no-cache" } })
     yield* router.add("GET", "/", index)
     yield* router.add("GET", "/c/:conversation", index)
+    for (const name of samples) yield* router.add("GET", `/samples/${name}`, HttpServerResponse.file(sample(name)))
     yield* router.add("GET", "/assets/:name", (request) =>
       Effect.gen(function*() {
         // Vite names assets by their content; anything else is not one of them.

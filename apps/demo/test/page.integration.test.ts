@@ -102,6 +102,21 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       assert.deepStrictEqual(complaints, [])
     }))
 
+  it.scopedLive("offers a newcomer real questions over real files", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data })
+      const { complaints, page } = yield* openPage(address)
+      yield* does(() => page.getByRole("button", { name: "What was the best month?" }).click())
+      const totals = yield* Effect.forEach(
+        Array.from({ length: 12 }, (_, index) => `${index + 1}`.padStart(2, "0")),
+        salesIn
+      )
+      const best = Math.max(...totals.map(Number)).toFixed(2)
+      yield* does(() => page.locator(".answer").getByText(best).first().waitFor())
+      assert.deepStrictEqual(complaints, [])
+    }))
+
   it.scopedLive("talks to a stand-alone OpenAI-compatible server, and shows text before the reply is complete", () =>
     Effect.gen(function*() {
       const data = yield* temporaryFolder

@@ -1,6 +1,6 @@
 import { memo, useLayoutEffect, useMemo, useRef, useState as useLocal } from "react"
 import type { Block } from "../Api.ts"
-import { ask } from "./actions.ts"
+import { ask, askSample } from "./actions.ts"
 import { GrowingMarkdown, type SafeHtml } from "./markdown.ts"
 import { useState } from "./store.ts"
 
@@ -115,23 +115,23 @@ const useFollow = (blocks: ReadonlyArray<Block>) => {
 
 const samples = [
   { question: "What was the best month?", file: "sales.csv" },
-  { question: "What is 15% of 240?", file: undefined },
-  { question: "Remember that my sister Ada lives in Porto", file: undefined }
+  { question: "What was the average temperature_c by station?", file: "weather.csv" },
+  { question: "What does the handbook say about late returns?", file: "handbook.md" }
 ]
 
 const FirstRun = () => (
   <div className="first">
     <h2>Ask about a file, a page, or what you told it before</h2>
-    <p className="muted">Attach a CSV, Markdown, text or JSON file with the button below, or try one of these:</p>
-    {samples.filter(({ file }) => file === undefined).map(({ question }) => (
-      <button
-        key={question}
-        type="button"
-        onClick={() => ask(question, () => {})}
-      >
-        {question}
+    <p className="muted">Attach a CSV, Markdown, text or JSON file below, or begin with one of these:</p>
+    {samples.map(({ file, question }) => (
+      <button key={file} type="button" onClick={() => askSample(question, file)}>
+        {question} <span className="muted">{file}</span>
       </button>
     ))}
+    <button type="button" onClick={() => ask("Remember that my sister Ada lives in Porto", () => {})}>
+      Remember that my sister Ada lives in Porto
+    </button>
+    <p className="muted">Everything stays on this machine.</p>
   </div>
 )
 

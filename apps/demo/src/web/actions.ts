@@ -5,7 +5,7 @@ import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { type UiEvent, UiEvents } from "../Api.ts"
-import { api, fork, upload } from "./client.ts"
+import { api, fork, sampleFile, upload } from "./client.ts"
 import { forgetDraft } from "./drafts.ts"
 import { applyEvents, type ChosenFile, current, show, update } from "./store.ts"
 
@@ -97,37 +97,52 @@ const conversationHere = Effect.gen(function*() {
   return summary.id
 })
 
+const attachTo = Effect.fn("attachTo")(function*(id: string, file: File) {
+  setChosen(id, (all) => [...all, { name: file.name, size: file.size, state: "uploading" }])
+  const isThis = ({ name, state }: ChosenFile) => name === file.name && state === "uploading"
+  const stored = yield* Effect.tapError(
+    upload(id, file),
+    () => Effect.sync(() => setChosen(id, (all) => all.filter((one) => !isThis(one))))
+  )
+  setChosen(id, (all) => all.map((one) => isThis(one) ? { ...stored, state: "ready" as const } : one))
+})
+
 export const attach = (files: Iterable<File>): void =>
   act(Effect.gen(function*() {
     const id = yield* conversationHere
-    for (const file of files) {
-      setChosen(id, (all) => [...all, { name: file.name, size: file.size, state: "uploading" }])
-      const isThis = ({ name, state }: ChosenFile) => name === file.name && state === "uploading"
-      const stored = yield* Effect.tapError(upload(id, file), () =>
-        Effect.sync(() => setChosen(id, (all) => all.filter((one) => !isThis(one)))))
-      setChosen(id, (all) =>
-        all.map((one) => isThis(one) ? { ...stored, state: "ready" as const } : one))
-    }
+    for (const file of files) yield* attachTo(id, file)
   }))
 
 export const unattach = (name: string): void => setChosen(here(), (all) => all.filter((file) => file.name !== name))
+
+const askIn = Effect.fn("askIn")(function*(id: string, question: string) {
+  const files = (current().chosen[id] ?? []).filter(({ state }) => state === "ready")
+  const { conversations } = yield* api
+  yield* conversations.ask({
+    path: { conversation: id },
+    payload: { question, attachments: files.map(({ name }) => name) }
+  })
+  setChosen(id, (all) => all.filter((file) => !files.includes(file)))
+})
 
 /** Sends a question. The draft and the chosen files are given up only when the server has taken them. */
 export const ask = (question: string, sent: () => void): void => {
   const draft = here()
   act(Effect.gen(function*() {
-    const id = yield* conversationHere
-    const files = (current().chosen[id] ?? []).filter(({ state }) => state === "ready")
-    const { conversations } = yield* api
-    yield* conversations.ask({
-      path: { conversation: id },
-      payload: { question, attachments: files.map(({ name }) => name) }
-    })
+    yield* askIn(yield* conversationHere, question)
     forgetDraft(draft)
-    setChosen(id, (all) => all.filter((file) => !files.includes(file)))
     sent()
   }))
 }
+
+/** Asks about one of the sample files in a new conversation. */
+export const askSample = (question: string, name: string): void =>
+  act(Effect.gen(function*() {
+    const file = yield* sampleFile(name)
+    const id = yield* conversationHere
+    yield* attachTo(id, file)
+    yield* askIn(id, question)
+  }))
 
 export const stop = (): void => {
   const { route } = current()

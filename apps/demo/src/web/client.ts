@@ -18,6 +18,13 @@ export const fork = (effect: Effect.Effect<void, never, HttpClient.HttpClient>):
 
 export const api = HttpApiClient.make(DemoApi, { baseUrl: globalThis.location.origin })
 
+/** One of the sample files, as if the person had chosen it. */
+export const sampleFile = Effect.fn("sampleFile")(function*(name: string) {
+  const client = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
+  const bytes = yield* Effect.flatMap(client.get(`/samples/${name}`), (response) => response.arrayBuffer)
+  return new File([bytes], name)
+})
+
 const Refusal = Schema.Union(FileRefused, StorageFailed)
 
 /** Streams a file to the server; the browser reads it from disk as it goes. */
