@@ -356,6 +356,38 @@ export class BodyConsumed extends Schema.TaggedError<BodyConsumed>()("BodyConsum
   }
 }
 
+/**
+ * The body of a response is not what its Content-Encoding says: not decodable (`Corrupt`), cut short (`Truncated`), or
+ * followed by bytes that belong to nothing (`TrailingData`). What was decoded before is not known to be right.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DecompressionError extends Schema.TaggedError<DecompressionError>()("DecompressionError", {
+  reason: Schema.Literal("Corrupt", "Truncated", "TrailingData"),
+  coding: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return `The response body cannot be decoded as ${this.coding} (${this.reason}). Nothing of it should be trusted.`
+  }
+}
+
+/**
+ * A compressed body is over a limit of `DecompressionLimits`; it was not decoded further.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DecompressionLimit extends Schema.TaggedError<DecompressionLimit>()("DecompressionLimit", {
+  limit: Schema.Literal("codings", "ratio", "bytes"),
+  maximum: Schema.Number
+}) {
+  override get message(): string {
+    return `The compressed response body is over the limit of ${this.maximum} ${this.limit}. It was not decoded further; raise the limit if this is expected.`
+  }
+}
+
 const members = [
   InvalidRequest,
   ConnectError,
@@ -376,7 +408,9 @@ const members = [
   TooManyRedirects,
   RedirectLoop,
   RedirectRefused,
-  BodyConsumed
+  BodyConsumed,
+  DecompressionError,
+  DecompressionLimit
 ] as const
 
 /**

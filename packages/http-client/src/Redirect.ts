@@ -13,9 +13,10 @@ import type * as HttpMethod from "@effect/platform/HttpMethod"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import * as Stream from "effect/Stream"
 import { RedirectLoop, RedirectRefused, TooManyRedirects } from "./HttpError.ts"
 import type { HttpError } from "./HttpError.ts"
+import { interceptSend, leave } from "./internal/interceptSend.ts"
+import type { Send } from "./internal/interceptSend.ts"
 import { requestErrorOf, urlOf } from "./internal/prepareRequest.ts"
 
 /**
@@ -67,23 +68,11 @@ const requestAfter = (
   )
 }
 
-/** Platform's clients run in two stages; what prepares a request (base URL, credentials) must run once, not per hop. */
-interface Staged<E, R> {
-  readonly preprocess: HttpClient.HttpClient.Preprocess<E, R>
-  readonly postprocess: HttpClient.HttpClient.Postprocess<E, R>
-}
-
-const isStaged = <E, R>(
-  client: HttpClient.HttpClient.With<E, R>
-): client is HttpClient.HttpClient.With<E, R> & Staged<E, R> =>
-  Predicate.hasProperty(client, "preprocess") && Predicate.isFunction(client.preprocess) &&
-  Predicate.hasProperty(client, "postprocess") && Predicate.isFunction(client.postprocess)
-
 const fail = (request: HttpClientRequest.HttpClientRequest, error: HttpError): Effect.Effect<never, RequestError> =>
   Effect.fail(requestErrorOf(request, error))
 
 const follow = <E, R>(
-  send: (request: HttpClientRequest.HttpClientRequest) => Effect.Effect<HttpClientResponse, E, R>,
+  send: Send<E, R>,
   first: HttpClientRequest.HttpClientRequest,
   max: number
 ): Effect.Effect<HttpClientResponse, E | RequestError, R> => {
@@ -99,22 +88,20 @@ const follow = <E, R>(
       const location = response.headers["location"]
       if (!redirectStatus.has(response.status) || location === undefined) return Effect.succeed(response)
       const to = locate(location, from, response.status)
-      if ("_tag" in to) return leave(response, fail(request, to))
+      if ("_tag" in to) return Effect.zipRight(leave(response), fail(request, to))
       const next = requestAfter(request, response.status, from, to)
-      if ("_tag" in next) return leave(response, fail(request, next))
+      if ("_tag" in next) return Effect.zipRight(leave(response), fail(request, next))
       if (visited.has(`${next.method} ${to.href}`)) {
-        return leave(response, fail(request, new RedirectLoop({ origin: to.origin })))
+        return Effect.zipRight(leave(response), fail(request, new RedirectLoop({ origin: to.origin })))
       }
-      if (followed >= max) return leave(response, fail(request, new TooManyRedirects({ maximum: max })))
-      return leave(response, Effect.suspend(() => hop(next, followed + 1)))
+      if (followed >= max) {
+        return Effect.zipRight(leave(response), fail(request, new TooManyRedirects({ maximum: max })))
+      }
+      return Effect.zipRight(leave(response), Effect.suspend(() => hop(next, followed + 1)))
     })
   }
   return hop(first, 0)
 }
-
-/** Nobody reads the body of a redirect: opening and closing its stream gives the connection back. */
-const leave = <A, E, R>(response: HttpClientResponse, next: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.zipRight(Effect.scoped(Stream.toPull(response.stream)), next)
 
 /**
  * Follow 301, 302, 303, 307 and 308 to http and https URLs. POST becomes GET after 301 and 302, everything but HEAD
@@ -154,14 +141,6 @@ export const withRedirects: {
     options?: RedirectOptions
   ): HttpClient.HttpClient.With<E | RequestError, R> => {
     const max = options?.max ?? 10
-    return isStaged(self)
-      ? HttpClient.makeWith<E, R, E | RequestError, R>(
-        Effect.flatMap((request) => follow((one) => self.postprocess(Effect.succeed(one)), request, max)),
-        self.preprocess
-      )
-      : HttpClient.makeWith<never, never, E | RequestError, R>(
-        Effect.flatMap((request) => follow(self.execute, request, max)),
-        Effect.succeed
-      )
+    return interceptSend(self, (send, request) => follow(send, request, max))
   }
 )

@@ -5,6 +5,7 @@
 export * as AddressPolicy from "./AddressPolicy.ts"
 export * as Connection from "./Connection.ts"
 export * as ConnectionPool from "./ConnectionPool.ts"
+export * as ContentCoding from "./ContentCoding.ts"
 export * as Http1 from "./Http1.ts"
 export * as HttpConfig from "./HttpConfig.ts"
 export * as HttpError from "./HttpError.ts"

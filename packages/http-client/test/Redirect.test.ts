@@ -2,7 +2,7 @@ import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { HttpError, NetHttpClient, Redirect } from "@sennit/http-client"
+import { ConnectionPool, HttpError, NetHttpClient, Redirect } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -102,6 +102,23 @@ describe("withRedirects", () => {
       const echo = yield* Effect.flatMap(client.get(to(302, `${two.url}/end`)), (response) => response.text)
       expect(echo.startsWith("GET /end HTTP/1.1")).toBe(true)
       expect(echo).not.toContain("secret")
+    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+
+  it.scoped("a redirect whose body does not end holds no connection", () =>
+    Effect.gen(function*() {
+      const server = yield* rawServer((connection) =>
+        Effect.forever(Effect.gen(function*() {
+          const { head } = yield* connection.request
+          yield* connection.write(
+            head.startsWith("GET /end ")
+              ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+              : "HTTP/1.1 302 Found\r\nLocation: /end\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n"
+          )
+        }))
+      )
+      expect(yield* seen(HttpClientRequest.get(server.url))).toBe("ok")
+      const pool = yield* ConnectionPool.ConnectionPool
+      expect(yield* pool.stats).toMatchObject({ open: 1, idle: 1 })
     }).pipe(Effect.provide(NetHttpClient.layerPooled())))
 
   it.scoped("a loop, too many, and what cannot be followed are failures", () =>

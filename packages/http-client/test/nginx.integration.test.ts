@@ -2,7 +2,7 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { ConnectionPool, NetHttpClient } from "@sennit/http-client"
+import { ConnectionPool, ContentCoding, NetHttpClient } from "@sennit/http-client"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -44,6 +44,7 @@ http {
 }`
 
 const nginx = Effect.gen(function*() {
+  if (!have) return yield* Effect.dieMessage("nginx and openssl are required: apt-get install nginx-light openssl")
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "http-client-nginx-"))),
     (made) => Effect.sync(() => Fs.rmSync(made, { recursive: true }))
@@ -105,6 +106,8 @@ describe.skipIf(!have && !required)("nginx (apt-get install nginx-light openssl)
       const gzip = yield* client.get(`${url}/page.txt`, { headers: { "accept-encoding": "gzip" } })
       expect([gzip.headers["content-encoding"], gzip.headers["transfer-encoding"]]).toEqual(["gzip", "chunked"])
       expect(Zlib.gunzipSync(new Uint8Array(yield* gzip.arrayBuffer)).toString()).toBe(page)
+      const decoding = ContentCoding.withDecompression(client)
+      expect(yield* Effect.flatMap(decoding.get(`${url}/page.txt`), (response) => response.text)).toBe(page)
       const part = yield* client.get(`${url}/page.txt`, { headers: { range: "bytes=0-5" } })
       expect([part.status, yield* part.text]).toEqual([206, "sennit"])
       const head = yield* client.execute(HttpClientRequest.head(`${url}/page.txt`))

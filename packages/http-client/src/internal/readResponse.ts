@@ -1,4 +1,3 @@
-// @effect-diagnostics preferSchemaOverJson:off -- json promises unknown, as platform's own responses do
 import * as Cookies from "@effect/platform/Cookies"
 import * as Headers from "@effect/platform/Headers"
 import { ResponseError } from "@effect/platform/HttpClientError"
@@ -6,7 +5,7 @@ import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import { TypeId } from "@effect/platform/HttpClientResponse"
 import * as IncomingMessage from "@effect/platform/HttpIncomingMessage"
-import * as UrlParams from "@effect/platform/UrlParams"
+import type * as UrlParams from "@effect/platform/UrlParams"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
@@ -14,10 +13,10 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { BodyConsumed } from "../HttpError.ts"
 import type { HttpError } from "../HttpError.ts"
+import { abandon } from "./interceptSend.ts"
 import type { Field } from "./modelResponse.ts"
+import { bufferOf, formOf, jsonOf, paramsOf, textOf } from "./readBody.ts"
 import type { Exchange } from "./runExchange.ts"
-
-const decoder = new TextDecoder()
 
 /** Values of a repeated name are joined by a comma (RFC 9110 §5.3); cookies are read from the fields themselves. */
 const headersOf = (fields: ReadonlyArray<Field>): Headers.Headers => {
@@ -112,35 +111,26 @@ export class NetResponse extends Inspectable.Class implements HttpClientResponse
   }
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, ResponseError> {
-    return Effect.map(this.#whole, (bytes) => {
-      const copy = new ArrayBuffer(bytes.length)
-      new Uint8Array(copy).set(bytes)
-      return copy
-    })
+    return Effect.map(this.#whole, bufferOf)
   }
 
   get text(): Effect.Effect<string, ResponseError> {
-    return Effect.map(this.#whole, (bytes) => decoder.decode(bytes))
+    return Effect.map(this.#whole, textOf)
   }
 
   get json(): Effect.Effect<unknown, ResponseError> {
-    return Effect.flatMap(this.text, (text) =>
-      Effect.try({
-        try: (): unknown => text === "" ? null : JSON.parse(text),
-        catch: (cause) => this.#error(cause, "the body is not JSON")
-      }))
+    return Effect.flatMap(this.text, (text) => jsonOf(text, (cause, description) => this.#error(cause, description)))
   }
 
   get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, ResponseError> {
-    return Effect.map(this.text, (text) => UrlParams.fromInput(new URLSearchParams(text)))
+    return Effect.map(this.text, paramsOf)
   }
 
   get formData(): Effect.Effect<FormData, ResponseError> {
-    return Effect.flatMap(this.arrayBuffer, (body) =>
-      Effect.tryPromise({
-        try: () => new Response(body, { headers: { "content-type": this.headers["content-type"] ?? "" } }).formData(),
-        catch: (cause) => this.#error(cause, "the body is not a form")
-      }))
+    return Effect.flatMap(
+      this.arrayBuffer,
+      (body) => formOf(body, this.headers["content-type"], (cause, description) => this.#error(cause, description))
+    )
   }
 
   /**
@@ -175,6 +165,13 @@ export class NetResponse extends Inspectable.Class implements HttpClientResponse
       })
     })
     return pull
+  }
+
+  get [abandon](): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.#streamed = true
+      this.#exchange.abandon()
+    })
   }
 
   toJSON(): unknown {

@@ -156,9 +156,11 @@ export class Exchange {
     else this.carrier?.abort()
   }
 
-  /** Call `reader` once at the next change: bytes, the end, or a failure. */
+  /** Call `reader` once: at the next change (bytes, the end, a failure), or now when it came before the call. */
   wait(reader: () => void): void {
-    this.#reader = reader
+    const changed = this.ended || this.failure !== undefined || (this.#mode === "stream" && this.#buffered > 0)
+    if (changed) reader()
+    else this.#reader = reader
   }
 
   /** The bytes that have arrived since the last call; reading goes on. */

@@ -1,0 +1,39 @@
+// @effect-diagnostics preferSchemaOverJson:off -- json promises unknown, as platform's own responses do
+import * as UrlParams from "@effect/platform/UrlParams"
+import * as Effect from "effect/Effect"
+
+const decoder = new TextDecoder()
+
+/** @internal */
+export const textOf = (bytes: Uint8Array): string => decoder.decode(bytes)
+
+/** A copy of one's own, so that nobody can change what the next reader gets. @internal */
+export const bufferOf = (bytes: Uint8Array): ArrayBuffer => {
+  const copy = new ArrayBuffer(bytes.length)
+  new Uint8Array(copy).set(bytes)
+  return copy
+}
+
+/** @internal */
+export const jsonOf = <E>(
+  text: string,
+  failure: (cause: unknown, description: string) => E
+): Effect.Effect<unknown, E> =>
+  Effect.try({
+    try: (): unknown => text === "" ? null : JSON.parse(text),
+    catch: (cause) => failure(cause, "the body is not JSON")
+  })
+
+/** @internal */
+export const formOf = <E>(
+  body: ArrayBuffer,
+  contentType: string | undefined,
+  failure: (cause: unknown, description: string) => E
+): Effect.Effect<FormData, E> =>
+  Effect.tryPromise({
+    try: () => new Response(body, { headers: { "content-type": contentType ?? "" } }).formData(),
+    catch: (cause) => failure(cause, "the body is not a form")
+  })
+
+/** @internal */
+export const paramsOf = (text: string): UrlParams.UrlParams => UrlParams.fromInput(new URLSearchParams(text))
