@@ -131,7 +131,9 @@ const FirstRun = () => (
     <button type="button" onClick={() => ask("Remember that my sister Ada lives in Porto", () => {})}>
       Remember that my sister Ada lives in Porto
     </button>
-    <p className="muted">Everything stays on this machine.</p>
+    <p className="muted">
+      Everything stays on this machine. Conversations are encrypted; memory and attached files are not yet.
+    </p>
   </div>
 )
 
