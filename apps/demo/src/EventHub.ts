@@ -12,8 +12,8 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import type { UiEvent } from "./Api.ts"
 
-/** How many events a page may be behind. */
-const CAPACITY = 10_000
+/** How many events a page may be behind; a tool's result, the largest of them, has about 10 000 characters. */
+const CAPACITY = 4000
 
 /**
  * What a follower sees. `reset`: what came before is not known here, read everything and go on from `at`;

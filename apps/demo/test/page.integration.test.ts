@@ -68,6 +68,11 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       yield* does(() => page.getByLabel("Your message").press("Enter"))
       yield* model.send(text("Let me "), text("work that out."))
       yield* does(() => page.getByText("Let me work that out.").waitFor())
+      // The next question can be written while this one is answered.
+      assert.isTrue(
+        yield* does(() => page.getByLabel("Your message").evaluate((field) => field === document.activeElement))
+      )
+      yield* does(() => page.keyboard.type("and then"))
       yield* does(() => page.getByRole("button", { name: "Stop" }).waitFor())
       // Two calls at once, their arguments in pieces that alternate.
       yield* model.send(call(0, "call_a", "calculate", "{\"expres"), call(1, "call_b", "calculate", ""))
@@ -82,6 +87,7 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       yield* does(() => page.getByText("They are 5 and").waitFor())
       yield* model.finish(text(" 56."), end("stop"))
       yield* does(() => page.getByText("They are 5 and 56.").waitFor())
+      assert.strictEqual(yield* does(() => page.getByLabel("Your message").inputValue()), "and then")
       yield* does(() => page.locator(".finish").waitFor())
       const order = yield* does(() =>
         page.getByRole("log").locator("article, details").evaluateAll((blocks) =>
@@ -174,6 +180,12 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       const { page } = yield* openPage(address)
       const field = page.getByLabel("Your message")
       yield* does(() => field.fill("half a thought"))
+      yield* does(() => page.reload())
+      assert.strictEqual(yield* does(() => field.inputValue()), "half a thought")
+      // A first file gives the conversation its address; the text goes with it.
+      yield* does(() => page.locator("input[type=file]").setInputFiles(sales))
+      yield* does(() => page.waitForURL(/\/c\//))
+      assert.strictEqual(yield* does(() => field.inputValue()), "half a thought")
       yield* does(() => page.reload())
       assert.strictEqual(yield* does(() => field.inputValue()), "half a thought")
       yield* kill("SIGKILL")

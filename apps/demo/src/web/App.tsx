@@ -1,5 +1,5 @@
 import { useEffect, useRef } from "react"
-import { go, here, NEW, readMemories, removeConversation } from "./actions.ts"
+import { go, NEW, readMemories, removeConversation } from "./actions.ts"
 import { Composer } from "./Composer.tsx"
 import { Inspector } from "./Inspector.tsx"
 import { useState } from "./store.ts"
@@ -90,6 +90,7 @@ export const App = () => {
   const problem = useState((state) => state.problem)
   const status = useState((state) => state.status)
   const route = useState((state) => state.route)
+  const visit = useState((state) => state.visit)
   useEffect(() => {
     document.title = `${title} · Sennit`
   }, [title])
@@ -122,9 +123,9 @@ export const App = () => {
             Memory and storage
           </button>
         </header>
-        <Thread />
+        <Thread key={`thread-${visit}`} />
         {problem === undefined ? null : <p role="alert" className="problem">{problem}</p>}
-        <Composer key={route ?? NEW} conversation={here()} />
+        <Composer key={`composer-${visit}`} conversation={route ?? NEW} />
         <footer>
           <Connection />
         </footer>

@@ -17,7 +17,8 @@ export const Composer = ({ conversation }: { conversation: string }) => {
     const question = element.value.trim()
     if (question === "" || running || uploading) return
     ask(question, () => {
-      element.value = ""
+      // What was typed meanwhile stays.
+      if (element.value.trim() === question) element.value = ""
     })
   }
   return (

@@ -6,12 +6,12 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { type UiEvent, UiEvents } from "../Api.ts"
 import { api, fork, sampleFile, upload } from "./client.ts"
-import { forgetDraft } from "./drafts.ts"
+import { forgetDraft, keepDraft, readDraft } from "./drafts.ts"
 import { applyEvents, type ChosenFile, current, show, update } from "./store.ts"
 
 /** The key of what belongs to the page of a new conversation. */
 export const NEW = "new"
-export const here = (): string => current().route ?? NEW
+const here = (): string => current().route ?? NEW
 
 const explain = (error: { readonly _tag: string; readonly message: string }): string =>
   error._tag === "RequestError"
@@ -65,8 +65,14 @@ const routeOf = (path: string) => /^\/c\/([^/]+)$/.exec(path)?.[1]
 
 const enter = (): void => {
   const route = routeOf(globalThis.location.pathname)
-  const { open } = current()
-  update({ route, missing: undefined, problem: undefined, open: open?.id === route ? open : undefined })
+  const { open, visit } = current()
+  update({
+    route,
+    visit: visit + 1,
+    missing: undefined,
+    problem: undefined,
+    open: open?.id === route ? open : undefined
+  })
   if (route !== undefined) act(readConversation(route))
 }
 
@@ -89,6 +95,8 @@ const conversationHere = Effect.gen(function*() {
   const { conversations } = yield* api
   const summary = yield* conversations.create()
   history.replaceState(null, "", `/c/${summary.id}`)
+  keepDraft(summary.id, readDraft(NEW))
+  forgetDraft(NEW)
   update({
     route: summary.id,
     open: { id: summary.id, summary, blocks: [], files: [] },
@@ -126,14 +134,13 @@ const askIn = Effect.fn("askIn")(function*(id: string, question: string) {
 })
 
 /** Sends a question. The draft and the chosen files are given up only when the server has taken them. */
-export const ask = (question: string, sent: () => void): void => {
-  const draft = here()
+export const ask = (question: string, sent: () => void): void =>
   act(Effect.gen(function*() {
-    yield* askIn(yield* conversationHere, question)
-    forgetDraft(draft)
+    const id = yield* conversationHere
+    yield* askIn(id, question)
+    if (readDraft(id).trim() === question) forgetDraft(id)
     sent()
   }))
-}
 
 /** Asks about one of the sample files in a new conversation. */
 export const askSample = (question: string, name: string): void =>

@@ -26,6 +26,8 @@ export interface State {
   /** The conversation of the address: undefined on the page of a new one. */
   readonly route: string | undefined
   readonly open: OpenConversation | undefined
+  /** Counts the addresses gone to: a new conversation that gets its address at the first question is still the same visit. */
+  readonly visit: number
   /** Why the conversation of the address cannot be shown. */
   readonly missing: string | undefined
   /** A failed action, said until the next one succeeds. */
@@ -49,6 +51,7 @@ let state: State = {
   memories: undefined,
   route: undefined,
   open: undefined,
+  visit: 0,
   missing: undefined,
   problem: undefined,
   status: "",
