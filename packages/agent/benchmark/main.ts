@@ -50,9 +50,26 @@ const measure = async (run: Run, runs: number): Promise<Sample> => {
   return { value: cpuMs / runs, cpuMs }
 }
 
+const load = async <A>(
+  name: string,
+  has: (module: Record<string, unknown>) => module is Record<string, unknown> & A
+) => {
+  const module: Record<string, unknown> = await import(name)
+  if (!has(module)) throw new Error(`${name} is not what it was`)
+  return module
+}
+
+interface Transport {
+  readonly NetHttpClient: {
+    readonly layerPooled: (options: { readonly connectionsPerOrigin: number }) => Layer.Layer<HttpClient.HttpClient>
+  }
+}
+const isTransport = (module: Record<string, unknown>): module is Record<string, unknown> & Transport =>
+  typeof module["NetHttpClient"] === "object"
+
 /** This workspace's own transport, which the demo uses as well; it is an optional peer of the agent. */
-const transport = async (): Promise<Layer.Layer<HttpClient.HttpClient>> => {
-  const NetHttpClient = await import("@sennit/http-client/NetHttpClient")
+const transport = async () => {
+  const { NetHttpClient } = await load("@sennit/http-client", isTransport)
   return NetHttpClient.layerPooled({ connectionsPerOrigin: concurrentRuns })
 }
 
@@ -91,15 +108,6 @@ interface Provider {
 }
 interface Zod {
   readonly z: { readonly object: (shape: object) => object; readonly string: () => object }
-}
-
-const load = async <A>(
-  name: string,
-  has: (module: Record<string, unknown>) => module is Record<string, unknown> & A
-) => {
-  const module: Record<string, unknown> = await import(name)
-  if (!has(module)) throw new Error(`${name} is not what it was`)
-  return module
 }
 
 const isAiSdk = (module: Record<string, unknown>): module is Record<string, unknown> & AiSdk =>
@@ -205,7 +213,7 @@ const rawLoop = (url: string): Run => {
 
 const concurrentRuns = 100
 const runsPerRound = 150
-const warmUp = 100
+const warmUp = 600
 
 const workload = (
   id: string,

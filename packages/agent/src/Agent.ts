@@ -124,16 +124,14 @@ export const stream = <R>(agent: Agent<R>, input: AgentInput): Stream.Stream<Age
  * @since 0.1.0
  * @category running
  */
-export const run: <R>(agent: Agent<R>, input: AgentInput) => Effect.Effect<AgentResult, ModelError, ChatModel | R> =
-  Effect.fn("Agent.run")(function*<R>(agent: Agent<R>, input: AgentInput) {
+export const run = <R>(agent: Agent<R>, input: AgentInput): Effect.Effect<AgentResult, ModelError, ChatModel | R> =>
+  // Its span is that of the run itself, as for `stream`.
+  Effect.suspend(() => {
     const events: Array<AgentEvent> = []
     const append = (more: ReadonlyArray<AgentEvent>) => void events.push(...more)
-    const runId = input.runId ?? (yield* makeRunId)
-    yield* runLoop(agent, input, runId, {
-      offer: (more) => Effect.sync(() => append(more)),
-      offerNow: append
-    })
-    return yield* toResult(events)
+    const sink = { offer: (more: ReadonlyArray<AgentEvent>) => Effect.sync(() => append(more)), offerNow: append }
+    return Effect.flatMap(input.runId === undefined ? makeRunId : Effect.succeed(input.runId), (runId) =>
+      Effect.zipRight(runLoop(agent, input, runId, sink), Effect.suspend(() => toResult(events))))
   })
 
 /** @internal */

@@ -13,6 +13,7 @@ import type { ConfigError } from "effect/ConfigError"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -26,6 +27,7 @@ import type { ModelEvent, ModelRequest } from "./ChatModel.ts"
 import { ChatModel } from "./ChatModel.ts"
 import { parseMonth } from "./internal/parseValues.ts"
 import type { Failure } from "./internal/readModelBytes.ts"
+import { raceLimit } from "./internal/raceLimit.ts"
 import { ModelReader, reasonOfStatus } from "./internal/readModelBytes.ts"
 import { readErrorBody } from "./internal/readModelChunk.ts"
 import { Silence } from "./internal/watchSilence.ts"
@@ -109,11 +111,8 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
             body: () => Effect.matchEffect(pull, { onFailure: onEnd, onSuccess: onBytes }),
             step: () => undefined
           })
-        return open(request).pipe(
-          Effect.flatMap((pull) => Effect.zipRight(read(pull), readToEnd(pull))),
-          Effect.scoped,
-          Effect.raceFirst(silence.failAfter(idle, silent))
-        )
+        const answer = Effect.flatMap(open(request), (pull) => Effect.zipRight(read(pull), readToEnd(pull)))
+        return raceLimit(Effect.scoped(answer), silence.failAfter(idle, silent))
       })
 
     return ChatModel.of({
@@ -152,7 +151,12 @@ export const layerConfig: Layer.Layer<ChatModel, ConfigError, HttpClient.HttpCli
  * most servers: only then can the connection be used again.
  */
 const readToEnd = (pull: Pull): Effect.Effect<void> =>
-  Effect.forever(pull).pipe(Effect.timeoutOption(lastBytesWait), Effect.ignore)
+  Effect.flatMap(Effect.fork(Effect.forever(pull)), (rest) =>
+    // What is there already is read within one turn, which is cheaper than a timer.
+    Effect.flatMap(Effect.yieldNow(), () =>
+      rest.unsafePoll() === null
+        ? raceLimit(Fiber.await(rest), Effect.sleep(lastBytesWait)).pipe(Effect.zipRight(Fiber.interrupt(rest)))
+        : Effect.void))
 
 /** Repeats only what can help and what nobody has seen anything of. */
 const retryPolicy = (retries: number, isVisible: () => boolean) =>

@@ -36,7 +36,7 @@ const months = (cells: ReadonlyArray<string>) =>
   )
 
 describe("numbers", () => {
-  it.effect.prop("sums of cents are exact", [
+  it.effect.prop("sums of cents are exact, and keep their cents", [
     FC.array(FC.integer({ min: -1e9, max: 1e9 }), { minLength: 1, maxLength: 50 })
   ], ([
     cents
@@ -44,9 +44,8 @@ describe("numbers", () => {
     Effect.gen(function*() {
       const csv = ["v", ...cents.map((n) => show(BigInt(n)))].join("\n")
       const expected = show(cents.reduce((all, n) => all + BigInt(n), 0n))
-      const hasCents = cents.some((n) => n % 100 !== 0)
       const { rows } = yield* query(csv, sum("v"))
-      expect(rows[0]![0]).toBe(hasCents ? expected : expected.slice(0, -3))
+      expect(rows[0]![0]).toBe(expected)
     }))
 
   it.effect.each<readonly [string, ReadonlyArray<string>, string]>([

@@ -14,6 +14,7 @@ import { assistant, repair, system, user } from "../Message.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { PendingCall } from "./accumulateToolCalls.ts"
 import { ToolCallAccumulator } from "./accumulateToolCalls.ts"
+import { raceLimit } from "./raceLimit.ts"
 import type { ToolOutcome, ToolRuntime } from "./runTools.ts"
 import { makeToolRuntime } from "./runTools.ts"
 
@@ -103,13 +104,8 @@ class Run<R> {
 
   get main(): Effect.Effect<void, never, R> {
     const { agent } = this
-    return this.emit([this.beginning]).pipe(
-      Effect.zipRight(this.untilAnswer),
-      Effect.timeoutTo({
-        duration: agent.limits.wallClock,
-        onSuccess: (limit) => limit,
-        onTimeout: (): Limit => "wallClock"
-      }),
+    const timeIsUp = Effect.as(this.clock.sleep(Duration.decode(agent.limits.wallClock)), "wallClock" as const)
+    return raceLimit(Effect.zipRight(this.emit([this.beginning]), this.untilAnswer), timeIsUp).pipe(
       Effect.flatMap((limit) => limit === undefined ? Effect.void : this.wrapUp(limit)),
       Effect.matchEffect({
         onFailure: (error) => this.finish({ outcome: "failed", error }),

@@ -11,6 +11,7 @@ import type { ToolCall } from "../Message.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { Toolset } from "../Toolset.ts"
 import { findClosest } from "./findClosest.ts"
+import { raceLimit } from "./raceLimit.ts"
 
 /** @internal */
 export interface ToolOutcome {
@@ -69,11 +70,12 @@ export const makeToolRuntime = <R>(options: {
         failure(call, "invalid_arguments", true, `The arguments are not valid JSON: ${excerpt(call.arguments)}`)
       )
     )
-    return Effect.flatMap(args, (value) => tool.invoke(value, context)).pipe(
-      Effect.timeoutFail({
-        duration: tool.timeout,
-        onTimeout: () => failure(call, "timeout", true, `No result within ${Duration.format(tool.timeout)}`)
-      })
+    const tooLate = Effect.suspend(() =>
+      Effect.fail(failure(call, "timeout", true, `No result within ${Duration.format(tool.timeout)}`))
+    )
+    return raceLimit(
+      Effect.flatMap(args, (value) => tool.invoke(value, context)),
+      Effect.zipRight(clock.sleep(tool.timeout), tooLate)
     )
   }
 
