@@ -26,7 +26,7 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       const { complaints, foreign, page } = yield* openPage(address)
       yield* does(() => page.getByText("Offline planner, not a language model").first().waitFor())
       yield* does(() => page.locator("input[type=file]").setInputFiles(sales))
-      yield* does(() => page.getByText("sales.csv").first().waitFor())
+      // Enter may come before the upload has ended.
       yield* does(() => page.getByLabel("Your message").fill("What is the total revenue in March?"))
       yield* does(() => page.getByLabel("Your message").press("Enter"))
       const total = yield* salesIn("03")

@@ -11,11 +11,10 @@ export const Composer = ({ conversation }: { conversation: string }) => {
   const picker = useRef<HTMLInputElement>(null)
   const running = useState((state) => state.open?.summary.running ?? false)
   const chosen = useState((state) => state.chosen[conversation] ?? none)
-  const uploading = chosen.some(({ state }) => state === "uploading")
   const send = () => {
     const element = field.current!
     const question = element.value.trim()
-    if (question === "" || running || uploading) return
+    if (question === "" || running) return
     ask(question, () => {
       // What was typed meanwhile stays.
       if (element.value.trim() === question) element.value = ""

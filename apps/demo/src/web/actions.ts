@@ -105,6 +105,9 @@ const conversationHere = Effect.gen(function*() {
   return summary.id
 })
 
+/** Uploads and questions happen in the order in which they were asked for: a question waits for its files. */
+const inOrder = Effect.unsafeMakeSemaphore(1).withPermits(1)
+
 const attachTo = Effect.fn("attachTo")(function*(id: string, file: File) {
   setChosen(id, (all) => [...all, { name: file.name, size: file.size, state: "uploading" }])
   const isThis = ({ name, state }: ChosenFile) => name === file.name && state === "uploading"
@@ -116,10 +119,10 @@ const attachTo = Effect.fn("attachTo")(function*(id: string, file: File) {
 })
 
 export const attach = (files: Iterable<File>): void =>
-  act(Effect.gen(function*() {
+  act(inOrder(Effect.gen(function*() {
     const id = yield* conversationHere
     for (const file of files) yield* attachTo(id, file)
-  }))
+  })))
 
 export const unattach = (name: string): void => setChosen(here(), (all) => all.filter((file) => file.name !== name))
 
@@ -134,22 +137,27 @@ const askIn = Effect.fn("askIn")(function*(id: string, question: string) {
 })
 
 /** Sends a question. The draft and the chosen files are given up only when the server has taken them. */
-export const ask = (question: string, sent: () => void): void =>
-  act(Effect.gen(function*() {
+export const ask = (question: string, sent: () => void): void => {
+  const wanted = (current().chosen[here()] ?? []).length
+  act(inOrder(Effect.gen(function*() {
     const id = yield* conversationHere
+    if ((current().chosen[id] ?? []).length < wanted) {
+      return yield* Effect.fail({ _tag: "NotSent", message: `${current().problem ?? ""} The question was not sent.` })
+    }
     yield* askIn(id, question)
     if (readDraft(id).trim() === question) forgetDraft(id)
     sent()
-  }))
+  })))
+}
 
 /** Asks about one of the sample files in a new conversation. */
 export const askSample = (question: string, name: string): void =>
-  act(Effect.gen(function*() {
+  act(inOrder(Effect.gen(function*() {
     const file = yield* sampleFile(name)
     const id = yield* conversationHere
     yield* attachTo(id, file)
     yield* askIn(id, question)
-  }))
+  })))
 
 export const stop = (): void => {
   const { route } = current()
