@@ -35,7 +35,7 @@ const startServer = () =>
     const child = fork(new URL("server.ts", import.meta.url), [], { execArgv: ["--import", "tsx"] })
     child.once("error", reject)
     child.once("message", (port) =>
-      resolve({ url: `http://127.0.0.1:${Number(port)}/v1`, stop: () => child.disconnect() }))
+      resolve({ url: `http://127.0.0.1:${Number(port)}`, stop: () => child.disconnect() }))
   })
 
 /** CPU time of this process per run, over one round of runs one after the other. */
@@ -74,25 +74,20 @@ const transport = async () => {
 }
 
 const ours = async (url: string) => {
-  let called = 0
   const weather = AgentTool.make("weather", {
     description,
     parameters: Schema.Struct({ city: Schema.String }),
     success: Schema.String,
-    handler: ({ city }) =>
-      Effect.sync(() => {
-        called++
-        return report(city)
-      })
+    handler: ({ city }) => Effect.sync(() => report(city))
   })
   const agent = Agent.make({ name: "bench", instructions, tools: Toolset.make(weather) })
   const runtime = ManagedRuntime.make(
     OpenAiChat.layer({ baseUrl: url, model: "m" }).pipe(Layer.provide(await transport()))
   )
   const run: Run = async () => {
-    called = 0
-    const { text } = await runtime.runPromise(Agent.run(agent, { message: question }))
-    if (called !== 2) throw new Error(`${called} tools were called`)
+    const { messages, text } = await runtime.runPromise(Agent.run(agent, { message: question }))
+    const results = messages.filter((message) => message.role === "tool" && message.content === report("Porto"))
+    if (results.length !== 2) throw new Error(`${results.length} tools were called`)
     return text
   }
   return { run, close: () => runtime.dispose() }
@@ -212,24 +207,26 @@ const rawLoop = (url: string): Run => {
 }
 
 const concurrentRuns = 100
-const runsPerRound = 150
-const warmUp = 600
+const runsPerLane = 4
+const runsPerRound = 500
+const warmUp = 500
 
-const workload = (
+const alone = (
   id: string,
   peerName: string,
   target: number,
   peerOf: (url: string) => Run | Promise<Run>
 ): Workload => ({
   id,
-  unit: "ms CPU/run",
+  unit: "ms CPU/run over @sennit/http-client",
   peerName,
   better: "lower",
   target,
   open: async () => {
     const server = await startServer()
-    const mine = await ours(server.url)
-    const peer = await peerOf(server.url)
+    const url = `${server.url}/v1`
+    const mine = await ours(url)
+    const peer = await peerOf(url)
     await measure(mine.run, warmUp)
     await measure(peer, warmUp)
     return {
@@ -240,9 +237,47 @@ const workload = (
   }
 })
 
+/** Runs finished per second, with so many at a time over a server that takes its time. */
+const measureTogether = async (run: Run): Promise<Sample> => {
+  const startedAt = performance.now()
+  const before = process.cpuUsage()
+  const lane = async () => {
+    const texts: Array<string> = []
+    for (let i = 0; i < runsPerLane; i++) texts.push(await run())
+    return texts
+  }
+  const texts = (await Promise.all(Array.from({ length: concurrentRuns }, lane))).flat()
+  const { system, user } = process.cpuUsage(before)
+  const seconds = (performance.now() - startedAt) / 1000
+  if (texts.some((text) => text !== expected)) throw new Error("A wrong answer")
+  return { value: texts.length / seconds, cpuMs: (system + user) / 1000 }
+}
+
+const together: Workload = {
+  id: "run.c100.ai-sdk",
+  unit: "runs/s over @sennit/http-client",
+  peerName: "ai 6.0.326",
+  better: "higher",
+  target: 4,
+  open: async () => {
+    const server = await startServer()
+    const url = `${server.url}/slow/v1`
+    const mine = await ours(url)
+    const peer = await aiSdk(url)
+    await measureTogether(mine.run)
+    await measureTogether(peer)
+    return {
+      ours: () => measureTogether(mine.run),
+      peer: () => measureTogether(peer),
+      close: () => mine.close().finally(server.stop)
+    }
+  }
+}
+
 const workloads: ReadonlyArray<Workload> = [
-  workload("run.2tools.ai-sdk", "ai 6.0.326", 0.4, aiSdk),
-  workload("run.2tools.raw", "fetch, by hand", 1.4, rawLoop)
+  alone("run.2tools.ai-sdk", "ai 6.0.326", 0.4, aiSdk),
+  alone("run.2tools.raw", "fetch, by hand", 1.4, rawLoop),
+  together
 ]
 
 export default workloads

@@ -1,4 +1,5 @@
-// @effect-diagnostics nodeBuiltinImport:off globalConsole:off -- a plain server process, so that it does not count as client CPU
+// @effect-diagnostics nodeBuiltinImport:off globalConsole:off globalTimers:off -- a plain server process, so that it does not count as client CPU
+import type { ServerResponse } from "node:http"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 
@@ -48,13 +49,29 @@ const second = [
   done
 ]
 
+const firstAfterMs = 20
+const betweenMs = 2
+
+/** As a model does: nothing for a while, then a piece at a time. */
+const drip = (response: ServerResponse, parts: ReadonlyArray<string>) => {
+  let next = 0
+  const write = () => {
+    response.write(parts[next++])
+    if (next === parts.length) response.end()
+    else setTimeout(write, betweenMs)
+  }
+  setTimeout(write, firstAfterMs)
+}
+
 const server = createServer((request, response) => {
   let body = ""
   request.setEncoding("utf8").on("data", (part: string) => {
     body += part
   }).on("end", () => {
     response.writeHead(200, { "content-type": "text/event-stream" })
-    for (const part of body.includes("\"role\":\"tool\"") ? second : first) response.write(part)
+    const parts = body.includes("\"role\":\"tool\"") ? second : first
+    if (request.url?.startsWith("/slow/")) return drip(response, parts)
+    for (const part of parts) response.write(part)
     response.end()
   })
 })
