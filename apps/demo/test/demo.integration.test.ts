@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
-import { copyFile, readdir, readFile, stat, writeFile } from "node:fs/promises"
+import { copyFile, readdir, readFile, stat, truncate, writeFile } from "node:fs/promises"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import path from "node:path"
@@ -82,6 +82,25 @@ describe("a question about a file", () => {
       })
       assert.notStrictEqual(missing.code, 0)
       assert.include(missing.stderr, "no.csv")
+    }))
+
+  it.scopedLive("that is too large is refused, and nothing of it is kept", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const large = path.join(data, "large.csv")
+      yield* Effect.promise(() => writeFile(large, "a,b\n"))
+      yield* Effect.promise(() => truncate(large, 50_000_001))
+      const { address } = yield* startDemo({ SENNIT_DATA: path.join(data, "data") })
+      for (const port of [new URL(address).port, "0"]) {
+        const { code, stderr } = yield* command(["ask", "--attach", large, "What is this?"], {
+          SENNIT_DATA: path.join(data, "data"),
+          SENNIT_PORT: port
+        })
+        assert.strictEqual(code, 1)
+        assert.include(stderr, "large.csv: The file has more than 50 MB")
+      }
+      const stored = yield* Effect.promise(() => readdir(path.join(data, "data", "files"), { recursive: true }))
+      assert.deepStrictEqual(stored.filter((name) => name.includes("large")), [])
     }))
 
   it.scopedLive("in an unknown session is refused", () =>
