@@ -388,6 +388,23 @@ export class DecompressionLimit extends Schema.TaggedError<DecompressionLimit>()
   }
 }
 
+/**
+ * A cookie was not taken: it is not written as one (`Syntax`), is for another host (`Domain`) or for many people's hosts
+ * (`PublicSuffix`), needs https or would hide a cookie that does (`Secure`), is `SameSite=None` without `Secure`
+ * (`SameSite`), or breaks the promise of its name (`Prefix`).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CookieRefused extends Schema.TaggedError<CookieRefused>()("CookieRefused", {
+  reason: Schema.Literal("Syntax", "Domain", "PublicSuffix", "Secure", "SameSite", "Prefix"),
+  host: Schema.String
+}) {
+  override get message(): string {
+    return `A cookie from ${this.host} was refused (${this.reason}). Nothing was stored.`
+  }
+}
+
 const members = [
   InvalidRequest,
   ConnectError,
@@ -410,7 +427,8 @@ const members = [
   RedirectRefused,
   BodyConsumed,
   DecompressionError,
-  DecompressionLimit
+  DecompressionLimit,
+  CookieRefused
 ] as const
 
 /**

@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import { BodyConsumed } from "../HttpError.ts"
 import type { HttpError } from "../HttpError.ts"
 import { abandon, leave } from "./interceptSend.ts"
-import { bufferOf, formOf, jsonOf, paramsOf, textOf } from "./readBody.ts"
+import { bufferOf, formOf, jsonOf, paramsOf, rawSetCookies, setCookies, textOf } from "./readBody.ts"
 
 /** The platform error that carries one of ours, for a failure after the head of the response. @internal */
 export const responseErrorOf = (response: HttpClientResponse, cause: HttpError): ResponseError =>
@@ -51,6 +51,10 @@ export class DecodedResponse extends Inspectable.Class implements HttpClientResp
 
   get cookies(): Cookies.Cookies {
     return this.#source.cookies
+  }
+
+  get [setCookies](): ReadonlyArray<string> | undefined {
+    return rawSetCookies(this.#source)
   }
 
   get remoteAddress(): Option.Option<string> {

@@ -37,3 +37,13 @@ export const formOf = <E>(
 
 /** @internal */
 export const paramsOf = (text: string): UrlParams.UrlParams => UrlParams.fromInput(new URLSearchParams(text))
+
+/** What a response of this package has: its Set-Cookie values as they came. @internal */
+export const setCookies: unique symbol = Symbol("@sennit/http-client/setCookies")
+
+const hasSetCookies = (response: object): response is { readonly [setCookies]: ReadonlyArray<string> | undefined } =>
+  setCookies in response
+
+/** The Set-Cookie values of a response, one by one; undefined when it is another client's. @internal */
+export const rawSetCookies = (response: object): ReadonlyArray<string> | undefined =>
+  hasSetCookies(response) ? response[setCookies] : undefined

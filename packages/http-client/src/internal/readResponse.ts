@@ -15,7 +15,7 @@ import { BodyConsumed } from "../HttpError.ts"
 import type { HttpError } from "../HttpError.ts"
 import { abandon } from "./interceptSend.ts"
 import type { Field } from "./modelResponse.ts"
-import { bufferOf, formOf, jsonOf, paramsOf, textOf } from "./readBody.ts"
+import { bufferOf, formOf, jsonOf, paramsOf, setCookies, textOf } from "./readBody.ts"
 import type { Exchange } from "./runExchange.ts"
 
 /** Values of a repeated name are joined by a comma (RFC 9110 §5.3); cookies are read from the fields themselves. */
@@ -62,9 +62,11 @@ export class NetResponse extends Inspectable.Class implements HttpClientResponse
   }
 
   get cookies(): Cookies.Cookies {
-    return this.#cookies ??= Cookies.fromSetCookie(
-      this.#fields.flatMap(([name, value]) => name === "set-cookie" ? [value] : [])
-    )
+    return this.#cookies ??= Cookies.fromSetCookie(this[setCookies])
+  }
+
+  get [setCookies](): ReadonlyArray<string> {
+    return this.#fields.flatMap(([name, value]) => name === "set-cookie" ? [value] : [])
   }
 
   get remoteAddress(): Option.Option<string> {
