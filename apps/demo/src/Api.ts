@@ -142,6 +142,17 @@ export class FileRefused extends Schema.TaggedError<FileRefused>()(
   }
 }
 
+/** The largest file that can be attached, in bytes: what the agent's tools read at most. */
+export const MAX_FILE_BYTES = 50_000_000
+
+/** Said before a byte is sent where the size is known, and while they arrive where it is not. */
+export const tooLarge = (name: string): FileRefused =>
+  new FileRefused({
+    name,
+    reason: "TooLarge",
+    detail: `The file has more than ${MAX_FILE_BYTES / 1_000_000} MB, which is what the tools can read.`
+  })
+
 /** The disk, the database or a key refused; `detail` says what is safe and what to do. */
 export class StorageFailed extends Schema.TaggedError<StorageFailed>()(
   "StorageFailed",

@@ -21,11 +21,12 @@ import {
   ConversationSummary,
   FileRefused,
   type FileSummary,
+  MAX_FILE_BYTES,
   NoSuchConversation,
   StorageFailed,
+  tooLarge,
   TooManyRuns
 } from "./Api.ts"
-import { MAX_FILE_BYTES } from "./DemoConfig.ts"
 import { EventHub } from "./EventHub.ts"
 import { followRun, type Live, messagesOf, readLog } from "./RunLog.ts"
 import { fold } from "./Thread.ts"
@@ -89,23 +90,18 @@ const summaryOf = (session: Session.Session, running: boolean): ConversationSumm
 const decodeId = Schema.decodeUnknownOption(Session.SessionId)
 
 /** The same bytes, refused when they are none or too many. */
-const atMost = (limit: number, name: string, bytes: Stream.Stream<Uint8Array, FileRefused>) => {
-  const refuse = (reason: "TooLarge" | "Empty", detail: string) =>
-    Effect.fail(new FileRefused({ name, reason, detail }))
-  return Stream.unwrap(Effect.sync(() => {
+const bounded = (name: string, bytes: Stream.Stream<Uint8Array, FileRefused>) =>
+  Stream.unwrap(Effect.sync(() => {
     let size = 0
     const counted = Stream.tap(bytes, (chunk) => {
       size += chunk.length
-      return size > limit
-        ? refuse("TooLarge", `The file has more than ${limit / 1_000_000} MB, which is what the tools can read.`)
-        : Effect.void
+      return size > MAX_FILE_BYTES ? Effect.fail(tooLarge(name)) : Effect.void
     })
-    return Stream.concat(
-      counted,
-      Stream.execute(Effect.suspend(() => size === 0 ? refuse("Empty", "The file is empty.") : Effect.void))
+    const end = Effect.suspend(() =>
+      size === 0 ? Effect.fail(new FileRefused({ name, reason: "Empty", detail: "The file is empty." })) : Effect.void
     )
+    return Stream.concat(counted, Stream.execute(end))
   }))
-}
 
 const refusal = (name: string) => (error: StoreError.StoreError | FileRefused): FileRefused | StorageFailed => {
   if (error._tag === "FileRefused") return error
@@ -282,7 +278,7 @@ const make = Effect.fnUntraced(function*({ agent, owner }: Options) {
       if (name.includes("/") || name.includes("\\")) {
         return yield* new FileRefused({ name, reason: "BadName", detail: "A file's name has no slash." })
       }
-      return yield* Effect.mapError(write(folder, name, atMost(MAX_FILE_BYTES, name, bytes)), refusal(name))
+      return yield* Effect.mapError(write(folder, name, bounded(name, bytes)), refusal(name))
     })
   })
 })

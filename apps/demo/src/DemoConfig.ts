@@ -34,6 +34,3 @@ export const DemoConfig = Config.all({
 })
 
 export type DemoConfig = Config.Config.Success<typeof DemoConfig>
-
-/** The largest file that can be attached, in bytes: what the agent's tools read at most. */
-export const MAX_FILE_BYTES = 50_000_000

@@ -7,6 +7,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
@@ -25,7 +26,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
-import { FileRefused, ServerInfo } from "./Api.ts"
+import { FileRefused, MAX_FILE_BYTES, ServerInfo, tooLarge } from "./Api.ts"
 import * as Ask from "./Ask.ts"
 import { DemoConfig } from "./DemoConfig.ts"
 import { AskFailed, CannotListen } from "./DemoError.ts"
@@ -101,11 +102,11 @@ const attachment = (file: string) =>
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const name = path.basename(file)
-    const bytes = Stream.mapError(
-      fs.stream(file),
-      (error) => new FileRefused({ name, reason: "NoSuchFile", detail: `${file} cannot be read: ${error.message}.` })
-    )
-    return { name, bytes }
+    const unreadable = (error: PlatformError) =>
+      new FileRefused({ name, reason: "NoSuchFile", detail: `${file} cannot be read: ${error.message}.` })
+    const { size } = yield* Effect.mapError(fs.stat(file), unreadable)
+    if (size > MAX_FILE_BYTES) return yield* tooLarge(name)
+    return { name, bytes: Stream.mapError(fs.stream(file), unreadable) }
   })
 
 const ask = Command.make(

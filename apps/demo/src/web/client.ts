@@ -8,7 +8,7 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schema from "effect/Schema"
-import { DemoApi, FileRefused, FileSummary, StorageFailed } from "../Api.ts"
+import { DemoApi, FileRefused, FileSummary, MAX_FILE_BYTES, StorageFailed, tooLarge } from "../Api.ts"
 
 const runtime = ManagedRuntime.make(FetchHttpClient.layer)
 
@@ -29,6 +29,7 @@ const Refusal = Schema.Union(FileRefused, StorageFailed)
 
 /** Streams a file to the server; the browser reads it from disk as it goes. */
 export const upload = Effect.fn("upload")(function*(conversation: string, file: File) {
+  if (file.size > MAX_FILE_BYTES) return yield* tooLarge(file.name)
   const client = yield* HttpClient.HttpClient
   const address = `/api/conversations/${encodeURIComponent(conversation)}/files/${encodeURIComponent(file.name)}`
   const response = yield* HttpClientRequest.put(address).pipe(
