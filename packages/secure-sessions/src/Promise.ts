@@ -15,7 +15,16 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as KeyProvider from "./KeyProvider.ts"
-import type { EventInput, Json, Session, SessionEvent, SessionSummary, State } from "./Session.ts"
+import type {
+  EventInput,
+  Json,
+  SecretName,
+  Session,
+  SessionEvent,
+  SessionSummary,
+  State,
+  StateInput
+} from "./Session.ts"
 import { AppName, EventId, SessionId, SessionRef, UserId } from "./Session.ts"
 import type { Synchronous } from "./SessionConfig.ts"
 import { parseKey } from "./SessionConfig.ts"
@@ -50,7 +59,7 @@ export interface NewSession {
   readonly app: string
   readonly user: string
   readonly id?: string | undefined
-  readonly state?: State | undefined
+  readonly state?: StateInput | undefined
   readonly metadata?: Json | undefined
 }
 
@@ -89,6 +98,9 @@ export interface Sessions extends AsyncDisposable {
   readonly list: (query: { readonly app: string; readonly user?: string | undefined }) => AsyncIterable<SessionSummary>
   readonly append: (session: Session, event: NewEvent, options?: SessionService.AppendOptions) => Promise<Session>
   readonly events: (ref: Ref, options?: SessionService.EventsOptions) => AsyncIterable<SessionEvent>
+  readonly getAppState: (app: string) => Promise<State>
+  readonly getUserState: (app: string, user: string) => Promise<State>
+  readonly getSecret: (ref: Ref, name: SecretName) => Promise<Redacted.Redacted<Json> | undefined>
   readonly delete: (ref: Ref) => Promise<void>
 }
 
@@ -167,6 +179,15 @@ export const createSessions = (options: SessionsOptions): Promise<Sessions> => {
       ),
     append: (session, event, how) =>
       run(Effect.flatMap(decodeEvent(event), (input) => service.append(session, input, how))),
+    getAppState: (app) => run(Effect.flatMap(decode(AppName, app), service.getAppState)),
+    getUserState: (app, user) =>
+      run(
+        Effect.flatMap(Effect.all([decode(AppName, app), decode(UserId, user)]), (input) =>
+          service.getUserState(...input))
+      ),
+    getSecret: (ref, name) =>
+      run(Effect.flatMap(decode(SessionRef, ref), (decoded) => service.getSecret(decoded, name)))
+        .then(Option.getOrUndefined),
     delete: (ref) => run(Effect.flatMap(decode(SessionRef, ref), service.delete)),
     list: (query) => iterate(Effect.map(decode(Owner, query), service.list)),
     events: (ref, how) => iterate(Effect.map(decode(SessionRef, ref), (decoded) => service.events(decoded, how))),

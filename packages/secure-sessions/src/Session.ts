@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import type * as DateTime from "effect/DateTime"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 /** Ids are stored in clear and bound into every ciphertext; an unpaired surrogate has no exact form in a database. */
@@ -115,13 +116,38 @@ export type Json = null | boolean | number | string | ReadonlyArray<Json> | { re
 
 /**
  * State of a session. The prefix of a key says who shares it: `app:` every session of the app, `user:` every session
- * of the user in the app, none only this session; `temp:` lives on the handle and is never stored; `secret:` is
- * reserved and refused.
+ * of the user in the app, none only this session; `temp:` lives on the handle and is never stored. What is under
+ * `secret:` is stored and never part of a state that is read.
  *
  * @category models
  * @since 0.1.0
  */
 export type State = { readonly [key: string]: Json }
+
+/**
+ * Name of a secret of a session.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SecretName = `secret:${string}`
+
+/**
+ * State to be written. A value under `secret:` has to be `Redacted`, and no other may be: it belongs to the session, is
+ * stored encrypted apart from its state, and comes back from `getSecret` alone.
+ *
+ * @example
+ * ```ts
+ * import type { Session } from "@sennit/secure-sessions"
+ * import { Redacted } from "effect"
+ *
+ * const state: Session.StateInput = { topic: "tides", "secret:token": Redacted.make("t0ken") }
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StateInput = { readonly [key: string]: Json | Redacted.Redacted<Json> }
 
 /**
  * One entry of the history. `sequence` starts at 1 and has no gaps; it alone decides the order, never the time.

@@ -134,7 +134,8 @@ export class EncryptionError extends Schema.TaggedError<EncryptionError>()("Encr
  * - `NotJson`: JSON would change it (NaN, Infinity, -0, BigInt, undefined, function, symbol, class instance, unpaired
  *   surrogate, sparse array).
  * - `TooDeep`: nested deeper than 512 levels, or a cycle.
- * - `ReservedKey`: a state key of the reserved scope `secret:`.
+ * - `NotRedacted`: a value under a `secret:` key that is not `Redacted`.
+ * - `ConflictingKey`: a state key that is set and removed at once.
  * - `SchemaMismatch`: the value does not fit the given Schema.
  * - `Malformed`: decrypted bytes that are not the JSON expected there.
  * - `InvalidInput`: arguments of the Promise facade that no id or option allows.
@@ -143,7 +144,15 @@ export class EncryptionError extends Schema.TaggedError<EncryptionError>()("Encr
  * @since 0.1.0
  */
 export class SerializationError extends Schema.TaggedError<SerializationError>()("SerializationError", {
-  reason: Schema.Literal("NotJson", "TooDeep", "ReservedKey", "SchemaMismatch", "Malformed", "InvalidInput"),
+  reason: Schema.Literal(
+    "NotJson",
+    "TooDeep",
+    "NotRedacted",
+    "ConflictingKey",
+    "SchemaMismatch",
+    "Malformed",
+    "InvalidInput"
+  ),
   /** Positions on the way to the value: index in an array, ordinal of a key in an object. Never names or values. */
   path: Schema.Array(Schema.Number)
 }) {
@@ -151,7 +160,8 @@ export class SerializationError extends Schema.TaggedError<SerializationError>()
     const advice = {
       NotJson: "use values that JSON carries exactly",
       TooDeep: "use at most 512 levels and no cycle",
-      ReservedKey: "state keys that start with \"secret:\" are reserved and not stored yet",
+      NotRedacted: "wrap values under \"secret:\" with Redacted.make",
+      ConflictingKey: "set the state key or remove it, not both",
       SchemaMismatch: "the value does not fit the schema",
       Malformed: "the opened bytes are not what this reader expects",
       InvalidInput: "ids are 1 to 256 units of well-formed text and counts are not negative"

@@ -11,6 +11,7 @@ import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as Encryption from "./Encryption.ts"
 import { makeAppend } from "./internal/appendEvent.ts"
@@ -24,12 +25,14 @@ import type {
   AppName,
   EventInput,
   Json,
+  SecretName,
   Session,
   SessionEvent,
   SessionId,
   SessionRef,
   SessionSummary,
   State,
+  StateInput,
   UserId
 } from "./Session.ts"
 import * as SessionConfig from "./SessionConfig.ts"
@@ -55,7 +58,7 @@ export interface CreateSession {
   /** Default: a random UUID. */
   readonly id?: SessionId | undefined
   /** Initial state; `app:` and `user:` keys are written to the shared state. */
-  readonly state?: State | undefined
+  readonly state?: StateInput | undefined
   /** Anything about the session as a whole; encrypted, and fixed from then on. Default `null`. */
   readonly metadata?: Json | undefined
 }
@@ -79,7 +82,9 @@ export interface GetOptions {
  */
 export interface AppendOptions {
   /** State keys to set, in the same transaction as the event. */
-  readonly stateDelta?: State | undefined
+  readonly stateDelta?: StateInput | undefined
+  /** State keys to remove, of any scope, in the same transaction; keys that are not there are fine. */
+  readonly removed?: ReadonlyArray<string> | undefined
   /**
    * What to do when somebody else appended first: `reject` (the default) fails with `StaleSession`; `retry` reads what
    * is new and appends after it.
@@ -145,7 +150,16 @@ export class SessionService extends Context.Tag("@sennit/secure-sessions/Session
   ) => Effect.Effect<Session, StaleSession | SessionNotFound | EventAlreadyExists | WriteError>
   /** The history by sequence, read in chunks; empty when there is no such session. */
   readonly events: (ref: SessionRef, options?: EventsOptions) => Stream.Stream<SessionEvent, ReadError>
-  /** Removes the session, its history and its own state; shared state stays. Nothing happens if there is none. */
+  /** The state that all sessions of the app share: its `app:` keys. Empty when there is none. */
+  readonly getAppState: (app: AppName) => Effect.Effect<State, ReadError>
+  /** The state that the sessions of the user share: its `user:` keys. Empty when there is none. */
+  readonly getUserState: (app: AppName, user: UserId) => Effect.Effect<State, ReadError>
+  /** One secret of the session. Nothing else hands it out, and its siblings are not decrypted. */
+  readonly getSecret: (
+    ref: SessionRef,
+    name: SecretName
+  ) => Effect.Effect<Option.Option<Redacted.Redacted<Json>>, ReadError | Encryption.SealError>
+  /** Removes the session, its history, its secrets and its own state; shared state stays. Nothing happens if there is none. */
   readonly delete: (ref: SessionRef) => Effect.Effect<void, StorageError>
 }>() {}
 
@@ -196,7 +210,22 @@ export const make: Effect.Effect<typeof SessionService.Service, never, SqlClient
       )
     )
 
-    return SessionService.of({ create, get, getOrCreate, list, append, events, delete: remove })
+    const getAppState = Effect.fn("Session.getAppState")((app: AppName) => reader.readShared(app, ""))
+    const getUserState = Effect.fn("Session.getUserState")((app: AppName, user: UserId) => reader.readShared(app, user))
+    const getSecret = Effect.fn("Session.getSecret")(reader.readSecret)
+
+    return SessionService.of({
+      create,
+      get,
+      getOrCreate,
+      list,
+      append,
+      events,
+      getAppState,
+      getUserState,
+      getSecret,
+      delete: remove
+    })
   })
 
 /**

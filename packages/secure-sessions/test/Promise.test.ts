@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { KeyProvider, Session, SessionConfig, SessionError, SessionService } from "@sennit/secure-sessions"
 import { createSessions } from "@sennit/secure-sessions/Promise"
-import { ConfigProvider, DateTime, Effect, Layer, Option } from "effect"
+import { ConfigProvider, DateTime, Effect, Layer, Option, Redacted } from "effect"
 import { ada, app, temporaryFile, using } from "./support.ts"
 
 const key = "07".repeat(32)
@@ -29,6 +29,12 @@ describe("createSessions", () => {
     expect((await sessions.getOrCreate({ app: "desk", user: "ada", id: "one" })).revision).toBe(2)
     expect((await collect(sessions.list({ app: "desk", user: "ada" }))).map(({ ref }) => ref.id)).toEqual(["one"])
     expect((await collect(sessions.events(session.ref, { fromSequence: 2 }))).map(({ body }) => body)).toEqual(["ho"])
+    const stateDelta = { "user:u": 1, "app:a": 2, "secret:s": Redacted.make("s") }
+    await sessions.append(stored!, { author: "ada", body: "hm" }, { stateDelta })
+    expect(await sessions.getUserState("desk", "ada")).toEqual({ "user:u": 1 })
+    expect(await sessions.getAppState("desk")).toEqual({ "app:a": 2 })
+    expect(Redacted.value((await sessions.getSecret(session.ref, "secret:s"))!)).toBe("s")
+    expect(await sessions.getSecret(session.ref, "secret:t")).toBeUndefined()
     await sessions.delete(session.ref)
     expect(await sessions.get(session.ref)).toBeUndefined()
   })

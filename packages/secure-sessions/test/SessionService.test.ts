@@ -1,7 +1,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import { Session, SessionService } from "@sennit/secure-sessions"
-import { DateTime, Deferred, Effect, Exit, FastCheck as fc, Fiber, Option, Stream, TestClock } from "effect"
+import { DateTime, Deferred, Effect, Exit, FastCheck as fc, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import { ada, app, eve, fileLayer, say, using } from "./support.ts"
 
 const memory = using(SessionService.layerMemory)
@@ -178,6 +178,15 @@ describe("SessionService", () => {
         for (const append of appends) expect(yield* Effect.flip(append)).toMatchObject({ _tag: "SerializationError" })
         const create = sessions.create({ app, user: ada, state: { ok: 1, bad } })
         expect(yield* Effect.flip(create)).toMatchObject({ reason: "NotJson", path: [1] })
+        const secret = sessions.append(session, say(1), { stateDelta: { ok: 1, "secret:s": Redacted.make([bad]) } })
+        expect(yield* Effect.flip(secret)).toMatchObject({ reason: "NotJson", path: [1, 0] })
+      }
+      const mixed = [
+        { state: { "secret:s": "bare" }, reason: "NotRedacted" },
+        { state: { plain: Redacted.make("wrapped") }, reason: "NotJson" }
+      ]
+      for (const { reason, state } of mixed) {
+        expect(yield* Effect.flip(sessions.create({ app, user: ada, state }))).toMatchObject({ reason, path: [0] })
       }
       expect(Option.getOrThrow(yield* sessions.get(session.ref)).revision).toBe(0)
       expect(yield* collect(sessions.list({ app }))).toHaveLength(1)
@@ -320,6 +329,51 @@ describe("rows that somebody moved", () => {
         yield* sql.unsafe("DROP TABLE kept")
         expect(Option.isSome(yield* get)).toBe(true)
       }
+    })))
+
+  it.scoped("a secret does not open as state, nor under another name or in another session", () =>
+    memory(Effect.gen(function*() {
+      const sessions = yield* SessionService.SessionService
+      const sql = yield* SqlClient.SqlClient
+      const make = (id: string) =>
+        sessions.create({
+          app,
+          user: ada,
+          id: idOf(id),
+          state: { plain: 1, "secret:a": Redacted.make("A"), "secret:b": Redacted.make("B") }
+        })
+      const { ref } = yield* make("one")
+      yield* make("two")
+      const moved = (statement: string) =>
+        Effect.zipRight(sql.unsafe(statement), Effect.all([sessions.getSecret(ref, "secret:a"), sessions.get(ref)]))
+      const failed = { _tag: "DecryptionError", reason: "AuthenticationFailed" }
+      yield* sql.unsafe("CREATE TABLE kept AS SELECT * FROM session_secrets")
+      const statements = [
+        `UPDATE session_secrets SET value = (SELECT value FROM kept AS other WHERE other.session_id = 'one'
+          AND other.key_index <> session_secrets.key_index) WHERE ${here}`,
+        `UPDATE session_secrets SET value = (SELECT value FROM kept WHERE session_id = 'two' LIMIT 1) WHERE ${here}`,
+        `UPDATE session_secrets SET value = ${value(here)} WHERE ${here}`,
+        `UPDATE session_secrets SET stamp = stamp + 1 WHERE ${here}`
+      ]
+      for (const statement of statements) {
+        expect(yield* Effect.flip(moved(statement))).toMatchObject(failed)
+        yield* sql.unsafe("DELETE FROM session_secrets")
+        yield* sql.unsafe("INSERT INTO session_secrets SELECT * FROM kept")
+      }
+      expect(Option.isSome(yield* sessions.getSecret(ref, "secret:a"))).toBe(true)
+      yield* sql.unsafe(`INSERT INTO session_state SELECT * FROM kept WHERE ${here}`)
+      expect(yield* Effect.flip(sessions.get(ref))).toMatchObject(failed)
+    })))
+
+  it.scoped("reading of people who are not there makes no key", () =>
+    memory(Effect.gen(function*() {
+      const sessions = yield* SessionService.SessionService
+      const sql = yield* SqlClient.SqlClient
+      const ref = { app, user: eve, id: idOf("none") }
+      expect(Option.isNone(yield* sessions.getSecret(ref, "secret:a"))).toBe(true)
+      expect(yield* sessions.getUserState(app, eve)).toEqual({})
+      expect(yield* sessions.getAppState(app)).toEqual({})
+      expect(yield* sql`SELECT kid FROM session_keys WHERE app = 'desk'`).toEqual([])
     })))
 
   it.scoped("NULL is refused by the table, and by the reader where the table allows it", () =>

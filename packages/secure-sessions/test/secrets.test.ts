@@ -64,10 +64,15 @@ describe("secrets", () => {
           const encryption = yield* Encryption.Encryption
           const sql = yield* SqlClient.SqlClient
           const id = Session.SessionId.make("one")
-          const state = { [token]: token, [`user:${token}`]: [token], [`app:${token}`]: { [token]: token } }
+          const secret: Session.SecretName = `secret:${token}`
+          const kept = { [secret]: Redacted.make(token) }
+          const state = { ...kept, [token]: token, [`user:${token}`]: [token], [`app:${token}`]: { [token]: token } }
           const session = yield* sessions.create({ app, user: ada, id, state, metadata: { [token]: token } })
           const event = { author: token, body: { [token]: token } }
           const next = yield* sessions.append(session, event, { stateDelta: { later: token } })
+          const handed = Option.getOrThrow(yield* sessions.getSecret(session.ref, secret))
+          expect(Redacted.value(handed)).toBe(token)
+          expect(`${handed} ${Inspectable.toStringUnknown(handed)} ${session.state[secret]}`).not.toContain(token)
           expect(Option.getOrThrow(yield* sessions.get(session.ref)).state[token]).toBe(token)
 
           const bad = { [token]: { [token]: Number.NaN } }
@@ -77,7 +82,10 @@ describe("secrets", () => {
           const attempts: ReadonlyArray<Effect.Effect<Exit.Exit<unknown, unknown>>> = [
             Effect.exit(sessions.create({ app, user: ada, id, state })),
             Effect.exit(sessions.create({ app, user: ada, state: bad })),
-            Effect.exit(sessions.create({ app, user: ada, state: { [`secret:${token}`]: token } })),
+            Effect.exit(sessions.append(next, event, { stateDelta: { [secret]: token } })),
+            Effect.exit(
+              Effect.zipRight(sql`UPDATE session_secrets SET stamp = 1`, sessions.getSecret(session.ref, secret))
+            ),
             Effect.exit(sessions.append(session, event)),
             Effect.exit(sessions.append(next, { author: token, body: bad })),
             Effect.exit(sessions.append(next, { ...event, id: next.events[0]!.id })),

@@ -19,9 +19,8 @@ import type { AppendOptions } from "../SessionService.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { SessionReader } from "./readSession.ts"
 import { run, transact } from "./runSql.ts"
-import type { SealedStates } from "./sealSession.ts"
-import { encodeEvent, readDelta, sealEvent, sealState, temporaryOf } from "./sealSession.ts"
-import type { SessionRows } from "./sessionRows.ts"
+import { encodeEvent, readDelta, sealEvent, sealState, temporaryOf, withoutKeys } from "./sealSession.ts"
+import type { SessionRows, StateChange } from "./sessionRows.ts"
 
 /** How often `onStale: "retry"` starts again. Every failed start means that somebody else's append succeeded. */
 const maxRetries = 1000
@@ -42,7 +41,7 @@ export const makeAppend = (
   const store = Effect.fnUntraced(function*(
     session: Session,
     now: number,
-    state: SealedStates,
+    state: ReadonlyArray<StateChange>,
     event: SessionEvent,
     body: Uint8Array
   ) {
@@ -52,7 +51,7 @@ export const makeAppend = (
       rows.advance(ref, session.revision, session.createTime.epochMillis, now)
     )
     if (head === undefined) return yield* refuse(session)
-    yield* Effect.forEach(state, (entry) => run("Session.append", rows.upsertState(entry)), { discard: true })
+    yield* Effect.forEach(state, (entry) => run("Session.append", rows.writeState(entry)), { discard: true })
     const row = { sequence: event.sequence, event_id: event.id, time: event.time.epochMillis, body }
     const inserted = yield* run("Session.append", rows.insertEvent(ref, row))
     if (inserted.length === 0) return yield* new EventAlreadyExists({ ref, eventId: event.id })
@@ -74,8 +73,7 @@ export const makeAppend = (
   })
 
   const append = Effect.fn("Session.append")(function*(session: Session, input: EventInput, options?: AppendOptions) {
-    const delta = options?.stateDelta ?? {}
-    const entries = yield* readDelta(session.ref, delta)
+    const { entries, visible } = yield* readDelta(session.ref, options?.stateDelta ?? {}, options?.removed)
     const now = yield* Clock.currentTimeMillis
     const id = input.id ?? EventId.make(randomUUID())
     const time = input.time ?? DateTime.unsafeMake(now)
@@ -91,7 +89,7 @@ export const makeAppend = (
         revision: head.revision,
         eventCount: head.event_count,
         updateTime: DateTime.unsafeMake(head.update_time),
-        state: { ...handle.state, ...delta },
+        state: { ...withoutKeys(handle.state, options?.removed), ...visible },
         events: [...handle.events, event]
       }
       return appended

@@ -17,9 +17,8 @@ import type { CreateSession, WriteError } from "../SessionService.ts"
 import { encodeJson } from "./encodeJson.ts"
 import type { SessionReader } from "./readSession.ts"
 import { run, transact } from "./runSql.ts"
-import type { SealedStates } from "./sealSession.ts"
 import { metadataPlace, readDelta, sealState, temporaryOf } from "./sealSession.ts"
-import type { SessionRows } from "./sessionRows.ts"
+import type { SessionRows, StateChange } from "./sessionRows.ts"
 
 /** @internal */
 export const makeCreate = (
@@ -28,17 +27,18 @@ export const makeCreate = (
   cipher: typeof Encryption.Service,
   { openSession, readSession, selectSession }: SessionReader
 ) => {
-  const insert = Effect.fnUntraced(function*(ref: SessionRef, now: number, metadata: Uint8Array, state: SealedStates) {
-    const [row] = yield* run("Session.create", rows.insertSession(ref, now, metadata))
-    if (row === undefined) return Option.none()
-    yield* Effect.forEach(state, (entry) => run("Session.create", rows.upsertState(entry)), { discard: true })
-    return yield* selectSession(ref, { last: 0 })
-  })
+  const insert = Effect.fnUntraced(
+    function*(ref: SessionRef, now: number, metadata: Uint8Array, state: ReadonlyArray<StateChange>) {
+      const [row] = yield* run("Session.create", rows.insertSession(ref, now, metadata))
+      if (row === undefined) return Option.none()
+      yield* Effect.forEach(state, (entry) => run("Session.create", rows.writeState(entry)), { discard: true })
+      return yield* selectSession(ref, { last: 0 })
+    }
+  )
 
   const create = Effect.fn("Session.create")(function*(input: CreateSession) {
     const ref = { app: input.app, user: input.user, id: input.id ?? SessionId.make(randomUUID()) }
-    const given = input.state ?? {}
-    const entries = yield* readDelta(ref, given)
+    const { entries, visible } = yield* readDelta(ref, input.state ?? {})
     const content = yield* encodeJson(input.metadata ?? null)
     const now = yield* Clock.currentTimeMillis
     const metadata = yield* cipher.seal(ref, metadataPlace(ref, now), content)
@@ -46,7 +46,7 @@ export const makeCreate = (
     const stored = yield* transact(sql, "Session.create", insert(ref, now, metadata, state))
     if (Option.isNone(stored)) return yield* new SessionAlreadyExists({ ref })
     const session = yield* openSession(ref, stored.value)
-    return { ...session, state: { ...session.state, ...temporaryOf(given) } }
+    return { ...session, state: { ...session.state, ...temporaryOf(visible) } }
   })
 
   const getOrCreate = Effect.fn("Session.getOrCreate")(function*(input: CreateSession) {

@@ -54,6 +54,16 @@ const migrations: ReadonlyArray<ReadonlyArray<string>> = [[
     PRIMARY KEY (app, user_id, session_id, sequence),
     UNIQUE (app, user_id, session_id, event_id)
   )`
+], [
+  `CREATE TABLE session_secrets (
+    app TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    key_index BLOB NOT NULL,
+    stamp INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (app, user_id, session_id, key_index)
+  )`
 ]]
 
 interface VersionRow {

@@ -10,12 +10,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Encryption } from "../Encryption.ts"
-import type { Session, SessionSummary } from "../Session.ts"
+import type { SecretName, Session, SessionSummary } from "../Session.ts"
 import { SessionRef } from "../Session.ts"
 import { StorageError } from "../SessionError.ts"
 import type { ListSessions } from "../SessionService.ts"
 import { run, runAlone, transact } from "./runSql.ts"
-import { openEvents, openMetadata, openState } from "./sealSession.ts"
+import { openEvents, openMetadata, openSecret, openState } from "./sealSession.ts"
 import type { EventRow, EventWindow, HeadRow, SessionRows, StateRow } from "./sessionRows.ts"
 
 const decodeRef = Schema.decodeUnknown(SessionRef)
@@ -82,6 +82,18 @@ export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: ty
       (selected) => openEvents(cipher, ref, selected)
     )
 
+  const readShared = (app: string, user: string) =>
+    Effect.flatMap(
+      runAlone("Session.read", rows.selectShared(app, user)),
+      (selected) => openState(cipher, { app, user }, selected)
+    )
+
+  const readSecret = (ref: SessionRef, name: SecretName) =>
+    Effect.flatMap(
+      runAlone("Session.read", rows.selectSecrets(ref)),
+      (selected) => openSecret(cipher, ref, name, selected)
+    )
+
   /** One page and where the next begins. */
   const listPage = Effect.fnUntraced(function*(query: ListSessions, after: SessionSummary | undefined, size: number) {
     const cursor = after === undefined ? undefined : {
@@ -95,5 +107,5 @@ export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: ty
     return [Chunk.unsafeFromArray(page), Option.fromNullable(last)] as const
   })
 
-  return { selectSession, openSession, readSession, readEvents, listPage }
+  return { selectSession, openSession, readSession, readEvents, readShared, readSecret, listPage }
 }

@@ -8,27 +8,33 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import type { Place } from "../Aad.ts"
 import type { Encryption } from "../Encryption.ts"
-import type { Json, SessionEvent, SessionRef, State } from "../Session.ts"
+import type { Json, SecretName, SessionEvent, SessionRef, State, StateInput } from "../Session.ts"
 import { EventId } from "../Session.ts"
 import { SerializationError } from "../SessionError.ts"
-import { hex, random } from "./deriveKey.ts"
+import { hex, isEqual, random } from "./deriveKey.ts"
 import { decodeJson, encodeJson } from "./encodeJson.ts"
-import type { EventRow, SealedState, StateRow } from "./sessionRows.ts"
+import type { EventRow, StateChange, StateRow, StateTable } from "./sessionRows.ts"
 
 type Cipher = typeof Encryption.Service
 
-type Owner = SealedState["owner"]
+type Owner = StateChange["owner"]
 
+/** What becomes of one state key: a new value, or nothing when it is removed. */
 interface StateEntry {
   readonly name: string
+  readonly table: StateTable
   readonly owner: Owner
-  readonly plaintext: Uint8Array
+  readonly plaintext: Uint8Array | undefined
 }
 
-/** @internal */
-export type SealedStates = ReadonlyArray<SealedState>
+/** A checked delta: `entries` are stored, `visible` is what a handle shows of it. @internal */
+export interface Delta {
+  readonly entries: ReadonlyArray<StateEntry>
+  readonly visible: State
+}
 
 /** The place of the metadata; the creation time tells a session from a later one of the same id. @internal */
 export const metadataPlace = (ref: SessionRef, createTime: number): Place => ({
@@ -48,9 +54,9 @@ const eventPlace = (ref: SessionRef, id: string, sequence: number): Place => ({
 })
 
 /** The stamp changes with every write, so an older value of the same row does not open in place of the newer. */
-const statePlace = (session: string, keyIndex: Uint8Array, stamp: number): Place => ({
+const statePlace = (table: StateTable, session: string, keyIndex: Uint8Array, stamp: number): Place => ({
   session,
-  table: "session_state",
+  table,
   column: "value",
   id: hex(keyIndex),
   sequence: stamp
@@ -63,6 +69,15 @@ const ownerOf = ({ app, id, user }: SessionRef, name: string): Owner =>
 
 const isTemporary = (name: string) => name.startsWith("temp:")
 
+const isSecret = (name: string) => name.startsWith("secret:")
+
+const encodeEntry = (name: string, value: unknown): Either.Either<Uint8Array, SerializationError> => {
+  if (!isSecret(name)) return encodeJson([name, value])
+  return Redacted.isRedacted(value)
+    ? encodeJson([name, Redacted.value(value)])
+    : Either.left(new SerializationError({ reason: "NotRedacted", path: [] }))
+}
+
 /**
  * Checks a state or a delta and splits it by owner. Temporary keys are checked as well and left out.
  *
@@ -70,44 +85,59 @@ const isTemporary = (name: string) => name.startsWith("temp:")
  */
 export const readDelta = (
   ref: SessionRef,
-  delta: State
-): Either.Either<ReadonlyArray<StateEntry>, SerializationError> => {
+  delta: StateInput,
+  removed: ReadonlyArray<string> = []
+): Either.Either<Delta, SerializationError> => {
   const entries: Array<StateEntry> = []
-  for (const [ordinal, name] of Object.keys(delta).entries()) {
-    if (name.startsWith("secret:")) {
-      return Either.left(new SerializationError({ reason: "ReservedKey", path: [ordinal] }))
-    }
-    const plaintext = encodeJson([name, delta[name]])
+  const visible: Array<readonly [string, Json]> = []
+  const add = (name: string, plaintext: Uint8Array | undefined) => {
+    const table = isSecret(name) ? "session_secrets" : "session_state"
+    if (!isTemporary(name)) entries.push({ name, table, owner: ownerOf(ref, name), plaintext })
+  }
+  const gone = new Set(removed)
+  for (const [ordinal, [name, value]] of Object.entries(delta).entries()) {
+    if (gone.has(name)) return Either.left(new SerializationError({ reason: "ConflictingKey", path: [ordinal] }))
+    const plaintext = encodeEntry(name, value)
     if (Either.isLeft(plaintext)) {
       const { path, reason } = plaintext.left
       return Either.left(new SerializationError({ reason, path: [ordinal, ...path.slice(1)] }))
     }
-    if (!isTemporary(name)) entries.push({ name, owner: ownerOf(ref, name), plaintext: plaintext.right })
+    add(name, plaintext.right)
+    if (!Redacted.isRedacted(value)) visible.push([name, value])
   }
-  return Either.right(entries)
+  gone.forEach((name) => add(name, undefined))
+  return Either.right({ entries, visible: Object.fromEntries(visible) })
 }
 
 const drawStamp = () => random(6).readUIntBE(0, 6)
 
-const sealOwned = Effect.fnUntraced(function*(cipher: Cipher, owner: Owner, entries: ReadonlyArray<StateEntry>) {
-  const indexes = yield* cipher.fingerprint(owner, `session_state:${owner.session}`, entries.map(({ name }) => name))
-  const rows = entries.map(({ plaintext }, index) => {
-    const keyIndex = indexes[index]!
-    const stamp = drawStamp()
-    return { keyIndex, stamp, plaintext, place: statePlace(owner.session, keyIndex, stamp) }
-  })
-  const values = yield* cipher.sealAll(owner, rows)
-  return rows.map(({ keyIndex, stamp }, index): SealedState => ({ owner, keyIndex, stamp, value: values[index]! }))
+const sealOwned = Effect.fnUntraced(function*(cipher: Cipher, entries: Arr.NonEmptyReadonlyArray<StateEntry>) {
+  const [{ owner, table }] = entries
+  const indexes = yield* cipher.fingerprint(owner, `${table}:${owner.session}`, entries.map(({ name }) => name))
+  const rows = entries.map(({ plaintext }, at) => ({ plaintext, keyIndex: indexes[at]!, stamp: drawStamp() }))
+  const values = yield* cipher.sealAll(
+    owner,
+    rows.flatMap(({ keyIndex, plaintext, stamp }) =>
+      plaintext === undefined ? [] : [{ plaintext, place: statePlace(table, owner.session, keyIndex, stamp) }]
+    )
+  )
+  const next = values.values()
+  return rows.map(({ keyIndex, plaintext, stamp }): StateChange => ({
+    table,
+    owner,
+    keyIndex,
+    sealed: plaintext === undefined ? undefined : { stamp, value: next.next().value! }
+  }))
 })
 
-/** Seals entries by owner: the app, the user, the session. @internal */
+/** Seals entries by table and owner: the app, the user, the session. @internal */
 export const sealState = (cipher: Cipher, entries: ReadonlyArray<StateEntry>) => {
   const byOwner = Arr.groupBy(
     entries,
-    ({ owner }) => owner.user === "" ? "app" : owner.session === "" ? "user" : "session"
+    ({ owner, table }) => `${table} ${owner.user === "" ? "app" : owner.session === "" ? "user" : "session"}`
   )
   return Effect.map(
-    Effect.forEach(Object.values(byOwner), (owned) => sealOwned(cipher, owned[0].owner, owned)),
+    Effect.forEach(Object.values(byOwner), (owned) => sealOwned(cipher, owned)),
     (sealed) => sealed.flat()
   )
 }
@@ -123,20 +153,42 @@ const decodeEntry = (bytes: Uint8Array): Either.Either<readonly [string, Json], 
         : Either.left(malformed())
   )
 
-/** Opens the rows of a session's state. @internal */
-export const openState = Effect.fnUntraced(function*(cipher: Cipher, ref: SessionRef, rows: ReadonlyArray<StateRow>) {
+/** Opens the state that a session sees, or that a user's sessions share. @internal */
+export const openState = Effect.fnUntraced(function*(
+  cipher: Cipher,
+  ref: { readonly app: string; readonly user: string },
+  rows: ReadonlyArray<StateRow>
+) {
   const openOwned = (user: string) =>
     cipher.openAll(
       { app: ref.app, user },
       rows.filter((row) => row.user_id === user).map(({ key_index, session_id, stamp, value }) => ({
-        place: statePlace(session_id, key_index, stamp),
+        place: statePlace("session_state", session_id, key_index, stamp),
         envelope: value
       }))
     )
-  const opened = [...(yield* openOwned("")), ...(yield* openOwned(ref.user))]
+  const opened = [...(yield* openOwned("")), ...(ref.user === "" ? [] : yield* openOwned(ref.user))]
   const entries = yield* Either.all(opened.map(decodeEntry))
   // Own properties whatever their names are, so `__proto__` is a key as any other.
   return Object.fromEntries(entries)
+})
+
+/** Finds a secret among the rows of a session and opens it alone. @internal */
+export const openSecret = Effect.fnUntraced(function*(
+  cipher: Cipher,
+  ref: SessionRef,
+  name: SecretName,
+  rows: ReadonlyArray<StateRow>
+) {
+  // Without rows there may be no data key either, and reading makes none.
+  if (rows.length === 0) return Option.none<Redacted.Redacted<Json>>()
+  const [index] = yield* cipher.fingerprint(ref, `session_secrets:${ref.id}`, [name])
+  const row = rows.find(({ key_index }) => isEqual(key_index, index!))
+  if (row === undefined) return Option.none<Redacted.Redacted<Json>>()
+  const place = statePlace("session_secrets", ref.id, row.key_index, row.stamp)
+  const [bytes] = yield* cipher.openAll(ref, [{ place, envelope: row.value }])
+  const [, value] = yield* decodeEntry(bytes!)
+  return Option.some(Redacted.make(value))
 })
 
 /**
@@ -179,6 +231,12 @@ export const openMetadata = (cipher: Cipher, ref: SessionRef, createTime: number
     cipher.openAll(ref, [{ place: metadataPlace(ref, createTime), envelope: metadata }]),
     ([bytes]) => decodeJson(bytes!)
   )
+
+/** A state without the named keys. @internal */
+export const withoutKeys = (state: State, removed: ReadonlyArray<string> = []): State =>
+  removed.length === 0
+    ? state
+    : Object.fromEntries(Object.entries(state).filter(([name]) => !removed.includes(name)))
 
 /** The named temporary keys of a state: they live on the handle alone. @internal */
 export const temporaryOf = (state: State): State =>

@@ -52,12 +52,15 @@ export interface ListCursor {
   readonly session_id: string
 }
 
-/** A sealed state row, ready to be stored. Empty user and session: shared by those below. @internal */
-export interface SealedState {
+/** Secrets have a table of their own, so that the ciphertext of one never opens as state. @internal */
+export type StateTable = "session_state" | "session_secrets"
+
+/** A state row to be stored, or to be removed without `sealed`. Empty user and session: shared by those below. @internal */
+export interface StateChange {
+  readonly table: StateTable
   readonly owner: { readonly app: string; readonly user: string; readonly session: string }
   readonly keyIndex: Uint8Array
-  readonly stamp: number
-  readonly value: Uint8Array
+  readonly sealed: { readonly stamp: number; readonly value: Uint8Array } | undefined
 }
 
 /** @internal */
@@ -88,16 +91,28 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
       sql<HeadRow & { readonly metadata: unknown }>`SELECT app, user_id, session_id, revision, event_count,
           create_time, update_time, metadata FROM sessions WHERE ${isSession(ref)}`,
 
-    upsertState: ({ keyIndex, owner, stamp, value }: SealedState) =>
-      sql`INSERT INTO session_state (app, user_id, session_id, key_index, stamp, value)
-        VALUES (${owner.app}, ${owner.user}, ${owner.session}, ${keyIndex}, ${stamp}, ${value})
-        ON CONFLICT (app, user_id, session_id, key_index) DO UPDATE SET stamp = excluded.stamp, value = excluded.value`,
+    writeState: ({ keyIndex, owner, sealed, table }: StateChange) =>
+      sealed === undefined
+        ? sql`DELETE FROM ${sql(table)} WHERE app = ${owner.app} AND user_id = ${owner.user}
+            AND session_id = ${owner.session} AND key_index = ${keyIndex}`
+        : sql`INSERT INTO ${sql(table)} (app, user_id, session_id, key_index, stamp, value)
+            VALUES (${owner.app}, ${owner.user}, ${owner.session}, ${keyIndex}, ${sealed.stamp}, ${sealed.value})
+            ON CONFLICT (app, user_id, session_id, key_index)
+            DO UPDATE SET stamp = excluded.stamp, value = excluded.value`,
 
     /** State of the app, of the user and of the session, in this order. */
     selectState: ({ app, id, user }: SessionRef) =>
       sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_state
         WHERE app = ${app} AND (user_id = '' AND session_id = '' OR user_id = ${user} AND session_id IN ('', ${id}))
         ORDER BY user_id, session_id, key_index`,
+
+    /** State that the sessions of a user share, or with the user `""` all sessions of the app. */
+    selectShared: (app: string, user: string) =>
+      sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_state
+        WHERE app = ${app} AND user_id = ${user} AND session_id = '' ORDER BY key_index`,
+
+    selectSecrets: (ref: SessionRef) =>
+      sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_secrets WHERE ${isSession(ref)}`,
 
     insertEvent: ({ app, id, user }: SessionRef, event: EventRow & { readonly body: Uint8Array }) =>
       sql`INSERT INTO session_events (app, user_id, session_id, sequence, event_id, time, body)
@@ -138,7 +153,8 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
     deleteSession: (ref: SessionRef) => [
       sql`DELETE FROM sessions WHERE ${isSession(ref)}`,
       sql`DELETE FROM session_events WHERE ${isSession(ref)}`,
-      sql`DELETE FROM session_state WHERE ${isSession(ref)}`
+      sql`DELETE FROM session_state WHERE ${isSession(ref)}`,
+      sql`DELETE FROM session_secrets WHERE ${isSession(ref)}`
     ]
   }
 }

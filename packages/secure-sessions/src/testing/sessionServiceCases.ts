@@ -1,7 +1,9 @@
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import type { SecretName } from "../Session.ts"
 import { AppName, EventId, SessionId, UserId } from "../Session.ts"
 import { SessionService } from "../SessionService.ts"
 import { expect, failureOf, isSame } from "./expectPromise.ts"
@@ -135,7 +137,7 @@ const appended = [
 
 const shared = [
   contractCase(
-    "app and user state is shared, temporary state is not stored, secret state is refused",
+    "app and user state is shared, temporary state is not stored",
     (sessions, app) =>
       Effect.gen(function*() {
         const one = yield* sessions.create({ app, user: ada, state: { "temp:draft": 1, own: 1 } })
@@ -148,11 +150,47 @@ const shared = [
           isSame(sorted(ofAda.state), { "app:motd": "hi", "user:name": "Ada" })
         )
         yield* expect("another user's see app state alone", isSame(ofEve.state, { "app:motd": "hi" }))
-        const refused = sessions.append(ofEve, say("b"), { stateDelta: { "secret:token": "t" } })
-        const error = yield* failureOf("the reserved scope is refused", refused)
-        yield* expect("as ReservedKey", error._tag === "SerializationError" && error.reason === "ReservedKey")
+        yield* expect("and read apart", isSame(yield* sessions.getAppState(app), { "app:motd": "hi" }))
+        yield* expect("of a user as well", isSame(yield* sessions.getUserState(app, ada), { "user:name": "Ada" }))
+        yield* expect("of nobody it is empty", isSame(yield* sessions.getUserState(app, eve), {}))
       })
   ),
+  contractCase(
+    "a secret is handed out redacted, by name, and is in no state",
+    (sessions, app) =>
+      Effect.gen(function*() {
+        const made = yield* sessions.create({ app, user: ada, state: { a: 1, "secret:one": Redacted.make("s1") } })
+        const stateDelta = { "secret:two": Redacted.make({ deep: ["s2"] }) }
+        const session = yield* sessions.append(made, say("a"), { stateDelta })
+        const stored = yield* sessions.getOrCreate({ ...made.ref })
+        for (const { state } of [made, session, stored]) yield* expect("no state shows it", isSame(state, { a: 1 }))
+        const read = (name: SecretName) =>
+          Effect.map(
+            sessions.getSecret(made.ref, name),
+            (secret) => Option.getOrUndefined(Option.map(secret, Redacted.value))
+          )
+        yield* expect("it is as it was", isSame(yield* read("secret:one"), "s1"))
+        yield* expect("values of any shape", isSame(yield* read("secret:two"), { deep: ["s2"] }))
+        yield* sessions.append(session, say("b"), { removed: ["secret:one"] })
+        yield* expect("a removed one is gone", (yield* read("secret:one")) === undefined)
+        yield* expect("another name is none", (yield* read("secret:three")) === undefined)
+        yield* expect("its sibling stays", isSame(yield* read("secret:two"), { deep: ["s2"] }))
+      })
+  ),
+  contractCase("removed keys are gone from the handle and for everybody", (sessions, app) =>
+    Effect.gen(function*() {
+      const initial = { own: 1, kept: null, "user:u": 2, "app:a": 3, "temp:t": 4 }
+      const made = yield* sessions.create({ app, user: ada, state: initial })
+      const removed = ["own", "user:u", "app:a", "temp:t", "never"]
+      const session = yield* sessions.append(made, say("a"), { removed, stateDelta: { added: 5 } })
+      const stored = yield* sessions.getOrCreate({ ...made.ref })
+      for (const { state } of [session, stored]) {
+        yield* expect("null is a value, what was removed is not there", isSame(sorted(state), { added: 5, kept: null }))
+      }
+      const both = sessions.append(session, say("b"), { removed: ["kept"], stateDelta: { kept: 1 } })
+      const error = yield* failureOf("a key that is set and removed is refused", both)
+      yield* expect("as ConflictingKey", error._tag === "SerializationError" && error.reason === "ConflictingKey")
+    })),
   contractCase(
     "sessions that write different shared keys at once lose none",
     (sessions, app) =>
