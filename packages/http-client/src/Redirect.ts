@@ -15,6 +15,7 @@ import { dual } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import { RedirectLoop, RedirectRefused, TooManyRedirects } from "./HttpError.ts"
 import type { HttpError } from "./HttpError.ts"
+import { isReplayable } from "./internal/encodeBody.ts"
 import { interceptSend, leave } from "./internal/interceptSend.ts"
 import type { Send } from "./internal/interceptSend.ts"
 import { requestErrorOf, urlOf } from "./internal/prepareRequest.ts"
@@ -38,11 +39,6 @@ const credentials = ["authorization", "cookie", "proxy-authorization"]
 const methodAfter = (status: number, method: HttpMethod.HttpMethod): HttpMethod.HttpMethod => {
   if (status === 303) return method === "HEAD" ? "HEAD" : "GET"
   return (status === 301 || status === 302) && method === "POST" ? "GET" : method
-}
-
-const isReplayable = (body: HttpBody.HttpBody): boolean => {
-  if (body._tag === "Stream") return false
-  return body._tag !== "Raw" || typeof body.body === "string" || body.body instanceof Uint8Array
 }
 
 /** The URL that a redirect leads to, or why it is not followed. */

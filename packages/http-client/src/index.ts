@@ -3,10 +3,12 @@
  */
 
 export * as AddressPolicy from "./AddressPolicy.ts"
+export * as Auth from "./Auth.ts"
 export * as Connection from "./Connection.ts"
 export * as ConnectionPool from "./ConnectionPool.ts"
 export * as ContentCoding from "./ContentCoding.ts"
 export * as CookieJar from "./CookieJar.ts"
+export * as Digest from "./Digest.ts"
 export * as Http1 from "./Http1.ts"
 export * as HttpConfig from "./HttpConfig.ts"
 export * as HttpError from "./HttpError.ts"

@@ -129,3 +129,9 @@ export const uploadOf = (
   const fiber = fork(upload)
   return () => fiber.unsafeInterruptAsFork(FiberId.none)
 }
+
+/** Whether a body can be sent a second time. @internal */
+export const isReplayable = (body: HttpBody.HttpBody): boolean => {
+  if (body._tag === "Stream") return false
+  return body._tag !== "Raw" || typeof body.body === "string" || body.body instanceof Uint8Array
+}
