@@ -95,45 +95,45 @@ describe("withBearer", () => {
 
 const h = (value: string) => Crypto.createHash("sha256").update(value).digest("hex")
 
-describe("withDigestAuth", () => {
-  /** A server's side of RFC 7616: nonces are good for three uses, counts must grow. */
-  const digesting = (algorithm: string) =>
-    Effect.gen(function*() {
-      let nonce = 0
-      let uses = 3
-      const counts: Array<number> = []
-      const server = yield* rawServer((connection) =>
-        Effect.forever(Effect.gen(function*() {
-          const { body, head } = yield* connection.request
-          const [, method = "", target = ""] = /^(\S+) (\S+)/.exec(head) ?? []
-          const given = authorizationOf(head) ?? ""
-          const of = (name: string) => new RegExp(`[ ,]${name}="?([^",]*)`).exec(given)?.[1] ?? ""
-          const secret = h(`Aladdin:r:open sesame`)
-          const a1 = algorithm.endsWith("-sess") ? h(`${secret}:n${nonce}:${of("cnonce")}`) : secret
-          const right = h(`${a1}:n${nonce}:${of("nc")}:${of("cnonce")}:auth:${h(`${method}:${target}`)}`)
-          const fresh = of("nonce") === `n${nonce}` && uses < 3
-          if (fresh && of("response") === right && of("uri") === target) {
-            uses++
-            counts.push(Number.parseInt(of("nc"), 16))
-            return yield* connection.write(reply(200, `ok${body}`))
-          }
-          const stale = given !== "" && !fresh
-          if (!fresh) {
-            nonce++
-            uses = 0
-          }
-          yield* connection.write(
-            reply(
-              401,
-              "no",
-              `WWW-Authenticate: Basic realm="r"\r\nWWW-Authenticate: Digest realm="r", qop="auth", algorithm=${algorithm}, nonce="n${nonce}", stale=${stale}\r\n`
-            )
+/** A server's side of RFC 7616: nonces are good for three uses, counts must grow. */
+const digesting = (algorithm: string) =>
+  Effect.gen(function*() {
+    let nonce = 0
+    let uses = 3
+    const counts: Array<number> = []
+    const server = yield* rawServer((connection) =>
+      Effect.forever(Effect.gen(function*() {
+        const { body, head } = yield* connection.request
+        const [, method = "", target = ""] = /^(\S+) (\S+)/.exec(head) ?? []
+        const given = authorizationOf(head) ?? ""
+        const of = (name: string) => new RegExp(`[ ,]${name}="?([^",]*)`).exec(given)?.[1] ?? ""
+        const secret = h(`Aladdin:r:open sesame`)
+        const a1 = algorithm.endsWith("-sess") ? h(`${secret}:n${nonce}:${of("cnonce")}`) : secret
+        const right = h(`${a1}:n${nonce}:${of("nc")}:${of("cnonce")}:auth:${h(`${method}:${target}`)}`)
+        const fresh = of("nonce") === `n${nonce}` && uses < 3
+        if (fresh && of("response") === right && of("uri") === target) {
+          uses++
+          counts.push(Number.parseInt(of("nc"), 16))
+          return yield* connection.write(reply(200, `ok${body}`))
+        }
+        const stale = given !== "" && !fresh
+        if (!fresh) {
+          nonce++
+          uses = 0
+        }
+        yield* connection.write(
+          reply(
+            401,
+            "no",
+            `WWW-Authenticate: Basic realm="r"\r\nWWW-Authenticate: Digest realm="r", qop="auth", algorithm=${algorithm}, nonce="n${nonce}", stale=${stale}\r\n`
           )
-        }))
-      )
-      return { server, url: server.url, counts }
-    })
+        )
+      }))
+    )
+    return { server, url: server.url, counts }
+  })
 
+describe("withDigestAuth", () => {
   it.scoped.each(["SHA-256", "SHA-256-sess"])("%s: challenge, count, stale", (algorithm) =>
     Effect.gen(function*() {
       const { counts, server, url } = yield* digesting(algorithm)
