@@ -80,6 +80,50 @@ export interface Memory {
   readonly eventTime?: DateTime.Utc
   readonly metadata?: Metadata
   readonly createdAt: DateTime.Utc
+  /** 1 when saved; one more with every `update`. */
+  readonly version: number
+  readonly updatedAt: DateTime.Utc
+  /** Since when what it says is so. */
+  readonly validFrom: DateTime.Utc
+  /** Until when, exclusive; absent while it holds. */
+  readonly validTo?: DateTime.Utc
+  /** The memory whose fact ended this one's. */
+  readonly supersededBy?: MemoryId
+}
+
+/**
+ * What a memory said from one version on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MemoryRevision {
+  readonly version: number
+  readonly recordedAt: DateTime.Utc
+  readonly text: string
+  readonly type: MemoryType
+  readonly validFrom: DateTime.Utc
+  readonly eventTime?: DateTime.Utc
+  readonly metadata?: Metadata
+}
+
+/**
+ * What to change of a memory; what is absent stays. The new text stays one memory: it must fit one chunk.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MemoryChange {
+  /** The version that the caller saw; the update fails when the memory has another one by now. */
+  readonly version: number
+  readonly text?: string | undefined
+  readonly type?: MemoryType | undefined
+  readonly eventTime?: DateTime.DateTime.Input | undefined
+  readonly metadata?: Metadata | undefined
+  /** Follows `eventTime` where only that is given. */
+  readonly validFrom?: DateTime.DateTime.Input | undefined
+  /** `null` takes a stated end back. */
+  readonly validTo?: DateTime.DateTime.Input | null | undefined
 }
 
 /**
@@ -101,6 +145,10 @@ export interface SaveInput {
   /** When it happened; the time of saving where absent. */
   readonly eventTime?: DateTime.DateTime.Input | undefined
   readonly metadata?: Metadata | undefined
+  /** Since when it is so; `eventTime`, else the time of saving, where absent. */
+  readonly validFrom?: DateTime.DateTime.Input | undefined
+  /** Until when it is so; open where absent. After that time `recall` leaves it out. */
+  readonly validTo?: DateTime.DateTime.Input | undefined
 }
 
 /**
@@ -113,6 +161,8 @@ export interface SaveResult {
   readonly memories: ReadonlyArray<Memory>
   readonly created: number
   readonly merged: number
+  /** Memories that hold no longer because of what was saved; for `saveAll` told with the last input of its batch. */
+  readonly superseded: ReadonlyArray<MemoryId>
 }
 
 /**
@@ -146,6 +196,10 @@ export interface RecallQuery extends MemoryFilter {
   readonly tokenBudget?: number | undefined
   /** Default `xml`. */
   readonly format?: PromptFormat | undefined
+  /** What was so at this time. Absent: what is so now, or will be. */
+  readonly asOf?: DateTime.DateTime.Input | undefined
+  /** Also what held once and does no longer. */
+  readonly includeSuperseded?: boolean | undefined
   /** Adds each signal's share of the score. */
   readonly explain?: boolean | undefined
 }

@@ -22,8 +22,10 @@ import { makeUserMemory } from "./internal/serveScope.ts"
 import type {
   ErasureReceipt,
   Memory,
+  MemoryChange,
   MemoryFilter,
   MemoryId,
+  MemoryRevision,
   RecallQuery,
   RecallResult,
   SaveInput,
@@ -34,7 +36,13 @@ import type { MemoryScope } from "./MemoryScope.ts"
 import { defaults, sqlite } from "./MemoryVaultConfig.ts"
 import type { SqliteOptions, VaultOptions } from "./MemoryVaultConfig.ts"
 import { ConfigurationError, StorageError } from "./MemoryVaultError.ts"
-import type { BudgetExceeded, IngestionError, InvalidQuery } from "./MemoryVaultError.ts"
+import type {
+  BudgetExceeded,
+  IngestionError,
+  InvalidQuery,
+  MemoryNotFound,
+  VersionConflict
+} from "./MemoryVaultError.ts"
 import * as TokenCounter from "./TokenCounter.ts"
 
 /**
@@ -44,7 +52,11 @@ import * as TokenCounter from "./TokenCounter.ts"
  * @category models
  */
 export interface UserMemory {
-  /** Stores a text, in chunks where it is long. Durable against a crash of the process when it returns. */
+  /**
+   * Stores a text, in chunks where it is long. A memory that says nothing but one fact, such as where someone lives, holds
+   * until a later memory of the same speaker states another one of the same person; it stays findable by `asOf`. Durable against a crash
+   * of the process when it returns.
+   */
   readonly save: (input: SaveInput | string) => Effect.Effect<SaveResult, IngestionError | StorageError>
   /**
    * Saves as the stream flows, up to 64 inputs to a transaction, one result for each input. An input that cannot be
@@ -53,11 +65,21 @@ export interface UserMemory {
   readonly saveAll: <E, R>(
     inputs: Stream.Stream<SaveInput | string, E, R>
   ) => Stream.Stream<SaveResult, E | IngestionError | StorageError, R>
-  /** The memories that matter to a query, best first, and a prompt block that holds exactly these within the budget. */
+  /** The memories that hold now, or held `asOf` a time, and matter to a query, best first, and a prompt block that holds exactly these within the budget. */
   readonly recall: (
     query: RecallQuery | string
   ) => Effect.Effect<RecallResult, InvalidQuery | BudgetExceeded | StorageError>
   readonly get: (id: MemoryId) => Effect.Effect<Option.Option<Memory>, StorageError>
+  /**
+   * Changes a memory that still has the version which the caller saw. Validity is worked out anew from the new text;
+   * `history` keeps the old one.
+   */
+  readonly update: (
+    id: MemoryId,
+    change: MemoryChange
+  ) => Effect.Effect<Memory, MemoryNotFound | VersionConflict | IngestionError | StorageError>
+  /** Every version of a memory, oldest first, the present one included; empty when there is no such memory. */
+  readonly history: (id: MemoryId) => Effect.Effect<ReadonlyArray<MemoryRevision>, StorageError>
   /** Newest first, read in pages as the stream is pulled. */
   readonly list: (filter?: MemoryFilter) => Stream.Stream<Memory, InvalidQuery | StorageError>
   /** Whether there was such a memory. */

@@ -34,7 +34,7 @@ export class InvalidScope extends Schema.TaggedError<InvalidScope>()("InvalidSco
  * @category errors
  */
 export class IngestionError extends Schema.TaggedError<IngestionError>()("IngestionError", {
-  reason: Schema.Literal("empty", "too-long", "label", "event-time", "metadata"),
+  reason: Schema.Literal("empty", "too-long", "several", "label", "event-time", "validity", "metadata"),
   /** The bound that was passed, where there is one. */
   limit: Schema.optional(Schema.Number)
 }) {
@@ -42,8 +42,10 @@ export class IngestionError extends Schema.TaggedError<IngestionError>()("Ingest
     const why = {
       "empty": "nothing is left of the text after cleaning",
       "too-long": `the text is longer than ${this.limit} characters; save it in parts`,
+      "several": "the new text takes more than one memory; forget the memory and save the text",
       "label": `sessionId, speaker and role must have 1 to ${this.limit} characters and no NUL`,
       "event-time": "eventTime is not a valid time",
+      "validity": "validFrom and validTo must be valid times, the end after the beginning",
       "metadata":
         `metadata must be a flat record of JSON scalars, at most ${this.limit} characters of JSON, without a key __proto__`
     }[this.reason]
@@ -64,9 +66,40 @@ export class InvalidQuery extends Schema.TaggedError<InvalidQuery>()("InvalidQue
     const why = {
       "top-k": "topK must be a whole number from 1 to 1000",
       "token-budget": "tokenBudget must be a whole number of at least 0",
-      "time": "from and until must be valid times"
+      "time": "from, until and asOf must be valid times"
     }[this.reason]
     return `The query was not run: ${why}.`
+  }
+}
+
+/**
+ * The scope has no memory of this identifier; it may have been forgotten. Nothing was written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MemoryNotFound extends Schema.TaggedError<MemoryNotFound>()("MemoryNotFound", {
+  id: Schema.String
+}) {
+  override get message(): string {
+    return `The scope has no memory ${this.id}. Nothing was written; list or recall to find the memory again.`
+  }
+}
+
+/**
+ * Someone else changed the memory first. Nothing was written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class VersionConflict extends Schema.TaggedError<VersionConflict>()("VersionConflict", {
+  id: Schema.String,
+  expected: Schema.Number,
+  actual: Schema.Number
+}) {
+  override get message(): string {
+    return `Memory ${this.id} has version ${this.actual}, not ${this.expected}. Nothing was written; ` +
+      `get the memory, decide again and update with its version.`
   }
 }
 

@@ -12,8 +12,10 @@ import * as Stream from "effect/Stream"
 import type {
   ErasureReceipt,
   Memory,
+  MemoryChange,
   MemoryFilter,
   MemoryId,
+  MemoryRevision,
   RecallQuery,
   RecallResult,
   SaveInput,
@@ -34,6 +36,8 @@ export interface UserMemoryPromise {
   readonly save: (input: SaveInput | string) => Promise<SaveResult>
   readonly recall: (query: RecallQuery | string) => Promise<RecallResult>
   readonly get: (id: MemoryId) => Promise<Memory | undefined>
+  readonly update: (id: MemoryId, change: MemoryChange) => Promise<Memory>
+  readonly history: (id: MemoryId) => Promise<ReadonlyArray<MemoryRevision>>
   readonly list: (filter?: MemoryFilter) => AsyncIterable<Memory>
   readonly forget: (id: MemoryId) => Promise<boolean>
   readonly forgetAll: (options: { readonly confirm: true }) => Promise<ErasureReceipt>
@@ -96,6 +100,8 @@ export const createMemoryVault = (options: SqliteOptions): MemoryVaultPromise =>
         save: (input) => use((memory) => memory.save(input)),
         recall: (query) => use((memory) => memory.recall(query)),
         get: (id) => use((memory) => Effect.map(memory.get(id), Option.getOrUndefined)),
+        update: (id, change) => use((memory) => memory.update(id, change)),
+        history: (id) => use((memory) => memory.history(id)),
         list: (filter) => iterate(Stream.unwrap(Effect.map(user, (memory) => memory.list(filter)))),
         forget: (id) => use((memory) => memory.forget(id)),
         forgetAll: (confirmation) => use((memory) => memory.forgetAll(confirmation))

@@ -14,6 +14,8 @@ export const spans = {
   saveBatch: "MemoryVault.saveBatch",
   recall: "MemoryVault.recall",
   get: "MemoryVault.get",
+  update: "MemoryVault.update",
+  history: "MemoryVault.history",
   page: "MemoryVault.page",
   forget: "MemoryVault.forget",
   forgetAll: "MemoryVault.forgetAll"

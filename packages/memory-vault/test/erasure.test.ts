@@ -56,6 +56,11 @@ describe("forgetAll", () => {
         const listed = yield* Stream.runCollect(erased.list())
         // Single removals move rows between pages before everything goes.
         yield* Effect.forEach(Array.from(listed).filter((_, i) => i % 3 === 0), ({ id }) => erased.forget(id))
+        const [first, second] = Array.from(yield* Stream.runCollect(Stream.take(erased.list(), 2)))
+        if (first !== undefined && second !== undefined) {
+          yield* erased.update(first.id, { version: 1, text: "My zqxuser Zqxuser lives in ZQXmarker." })
+          yield* erased.update(second.id, { version: 1, text: "My zqxuser Zqxuser moved to ZQXmarkerton." })
+        }
         yield* erased.recall("zqxmarker7 storm")
         expect((yield* findMarkers(filename)).length).toBeGreaterThan(0)
         const remaining = Array.from(yield* Stream.runCollect(erased.list())).length

@@ -25,6 +25,7 @@ const command = FastCheck.oneof(
   { weight: 3, arbitrary: FastCheck.record({ verb: FastCheck.constant("recall"), text: FastCheck.nat(9) }) },
   { weight: 2, arbitrary: FastCheck.record({ verb: FastCheck.constant("list"), text: FastCheck.nat(9) }) },
   { weight: 3, arbitrary: FastCheck.record({ verb: FastCheck.constant("get"), text: FastCheck.nat(99) }) },
+  { weight: 3, arbitrary: FastCheck.record({ verb: FastCheck.constant("update"), text: FastCheck.nat(99) }) },
   { weight: 3, arbitrary: FastCheck.record({ verb: FastCheck.constant("forget"), text: FastCheck.nat(99) }) },
   { weight: 1, arbitrary: FastCheck.record({ verb: FastCheck.constant("forgetAll"), text: FastCheck.nat(9) }) }
 )
@@ -64,6 +65,16 @@ const perform = (
         if (id !== undefined) {
           expect(Option.map(yield* memory.get(id), (found) => found.text)).toEqual(Option.fromNullable(held.get(id)))
         }
+        return []
+      }
+      case "update": {
+        if (id === undefined) return []
+        expect((yield* memory.history(id)).length > 0).toBe(held.has(id))
+        const changed = yield* Effect.either(
+          memory.update(id, { version: 1, text: `Note ${text} is rewritten, lighthouse.` })
+        )
+        if (changed._tag === "Right") held.set(id, changed.right.text)
+        else expect(changed.left._tag).toBe(held.has(id) ? "VersionConflict" : "MemoryNotFound")
         return []
       }
       case "forget": {

@@ -86,6 +86,7 @@ export class IndexCache {
     for (const { entry } of written.stored) {
       if (entry !== undefined && entry.memory.doc > index.lastDoc) index.add(entry.memory, entry.terms)
     }
+    for (const { doc, validTo } of written.settled) index.close(doc, validTo ?? Infinity)
     index.version = written.after
   }
 

@@ -23,6 +23,9 @@ export interface IndexedMemory {
   /** Event time, else the time of saving, in epoch milliseconds. */
   readonly at: number
   readonly importance: number
+  readonly validFrom: number
+  /** Infinity while open. */
+  readonly validTo: number
 }
 
 /**
@@ -52,7 +55,8 @@ export interface Group {
 }
 
 /**
- * Positions are dense and follow the order of saving; a memory is only ever added at the end. Removal makes a new index.
+ * Positions are dense and follow the order of saving; a memory is only ever added at the end. Removal and rewriting make
+ * a new index.
  *
  * @since 0.1.0
  */
@@ -76,6 +80,19 @@ export class ScopeIndex {
 
   get lastDoc(): number {
     return this.memories.at(-1)?.doc ?? 0
+  }
+
+  /** The validity of one that is there already. */
+  close(doc: number, validTo: number): void {
+    let low = 0
+    let high = this.memories.length - 1
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.memories[middle]!.doc < doc) low = middle + 1
+      else high = middle
+    }
+    const found = this.memories[low]
+    if (found?.doc === doc) this.memories[low] = { ...found, validTo }
   }
 
   add(memory: IndexedMemory, terms: Iterable<readonly [term: string, frequency: number]>): void {

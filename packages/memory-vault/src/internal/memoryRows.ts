@@ -11,7 +11,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { MemoryId, Metadata } from "../Memory.ts"
-import type { Memory, MemoryType } from "../Memory.ts"
+import type { Memory, MemoryRevision, MemoryType } from "../Memory.ts"
 import { StorageError } from "../MemoryVaultError.ts"
 import type { IndexedMemory } from "./indexScope.ts"
 
@@ -32,6 +32,11 @@ export interface MemoryRow {
   readonly event_time: number | null
   readonly metadata: string | null
   readonly created_at: number
+  readonly version: number
+  readonly updated_at: number
+  readonly valid_from: number
+  readonly valid_to: number | null
+  readonly superseded_by: string | null
 }
 
 /**
@@ -40,20 +45,24 @@ export interface MemoryRow {
  * @since 0.1.0
  */
 export const memoryColumns =
-  "doc, id, type, text, tokens, importance, occurrences, session, speaker, role, event_time, metadata, created_at"
+  "doc, id, type, text, tokens, importance, occurrences, session, speaker, role, event_time, metadata, created_at, " +
+  "version, updated_at, valid_from, valid_to, superseded_by"
 
 const decodeMetadata = Schema.decodeEither(Schema.parseJson(Metadata))
+
+const readMetadata = (json: string | null): Either.Either<Metadata | undefined, SqlError> =>
+  json === null
+    ? Either.right(undefined)
+    : Either.mapLeft(
+      decodeMetadata(json),
+      (cause) => new SqlError({ cause, message: "stored metadata is not what this package writes" })
+    )
 
 /**
  * @since 0.1.0
  */
 export const toMemory = (row: MemoryRow): Either.Either<Memory, SqlError> =>
-  row.metadata === null
-    ? Either.right(withMetadata(row, undefined))
-    : Either.mapBoth(decodeMetadata(row.metadata), {
-      onLeft: (cause) => new SqlError({ cause, message: "stored metadata is not what this package writes" }),
-      onRight: (metadata) => withMetadata(row, metadata)
-    })
+  Either.map(readMetadata(row.metadata), (metadata) => withMetadata(row, metadata))
 
 const withMetadata = (row: MemoryRow, metadata: Metadata | undefined): Memory => ({
   // This package wrote it, so it is not checked again for every row.
@@ -68,8 +77,42 @@ const withMetadata = (row: MemoryRow, metadata: Metadata | undefined): Memory =>
   ...(row.role === null ? {} : { role: row.role }),
   ...(row.event_time === null ? {} : { eventTime: DateTime.unsafeMake(row.event_time) }),
   ...(metadata === undefined ? {} : { metadata }),
-  createdAt: DateTime.unsafeMake(row.created_at)
+  createdAt: DateTime.unsafeMake(row.created_at),
+  version: row.version,
+  updatedAt: DateTime.unsafeMake(row.updated_at),
+  validFrom: DateTime.unsafeMake(row.valid_from),
+  ...(row.valid_to === null ? {} : { validTo: DateTime.unsafeMake(row.valid_to) }),
+  ...(row.superseded_by === null
+    ? {}
+    : { supersededBy: MemoryId.make(row.superseded_by, { disableValidation: true }) })
 })
+
+/**
+ * @since 0.1.0
+ */
+export interface RevisionRow {
+  readonly version: number
+  readonly recorded_at: number
+  readonly text: string
+  readonly type: MemoryType
+  readonly valid_from: number
+  readonly event_time: number | null
+  readonly metadata: string | null
+}
+
+/**
+ * @since 0.1.0
+ */
+export const toRevision = (row: RevisionRow): Either.Either<MemoryRevision, SqlError> =>
+  Either.map(readMetadata(row.metadata), (metadata) => ({
+    version: row.version,
+    recordedAt: DateTime.unsafeMake(row.recorded_at),
+    text: row.text,
+    type: row.type,
+    validFrom: DateTime.unsafeMake(row.valid_from),
+    ...(row.event_time === null ? {} : { eventTime: DateTime.unsafeMake(row.event_time) }),
+    ...(metadata === undefined ? {} : { metadata })
+  }))
 
 /**
  * @since 0.1.0
@@ -82,6 +125,8 @@ export interface IndexRow {
   readonly speaker: string | null
   readonly at: number
   readonly importance: number
+  readonly valid_from: number
+  readonly valid_to: number | null
 }
 
 /**
@@ -95,11 +140,14 @@ export const toIndexed = (row: IndexRow): IndexedMemory => ({
   // Sessions and single saves are named apart, so that no session can pose as a save.
   group: row.session === null ? `save ${row.source}` : `session ${row.session}`,
   at: row.at,
-  importance: row.importance
+  importance: row.importance,
+  validFrom: row.valid_from,
+  validTo: row.valid_to ?? Infinity
 })
 
 /**
- * A scope's own counters. `version` is the change counter at its last change, `removed` that of its last removal.
+ * A scope's own counters. `version` is the change counter at its last change, `removed` that of the last change of what
+ * was there before.
  *
  * @since 0.1.0
  */

@@ -9,11 +9,13 @@ import * as Effect from "effect/Effect"
 import { ConfigurationError } from "../MemoryVaultError.ts"
 import type { StorageError } from "../MemoryVaultError.ts"
 import { guard } from "./memoryRows.ts"
+import { addFacts } from "./migrateFacts.ts"
 
 type Step = (sql: SqlClient.SqlClient) => Effect.Effect<void, SqlError>
 
 /**
- * `vault_scopes.version` is the change counter at the last change of the scope, `removed` that of the last removal;
+ * `vault_scopes.version` is the change counter at the last change of the scope, `removed` that of the last one that
+ * took away or rewrote what was there;
  * the counter is never reused, so an index with the same version holds the same memories. `terms` and `memories` are
  * the scope's own statistics. Postings are ordered by memory: a save then writes one or two pages instead of one for
  * each of its terms, and the lookup by term happens in memory.
@@ -53,7 +55,7 @@ const createTables: Step = (sql) =>
   ], (statement) =>
     statement, { discard: true })
 
-const steps: ReadonlyArray<Step> = [createTables]
+const steps: ReadonlyArray<Step> = [createTables, addFacts]
 
 /**
  * Brings the database to the newest version, or refuses it when it is newer still. Safe among processes: the first

@@ -12,6 +12,8 @@ import type { MemoryType, SaveInput } from "../Memory.ts"
 import type { ClassifierRule } from "../MemoryClassifier.ts"
 import { IngestionError } from "../MemoryVaultError.ts"
 import { indexTerms } from "./analyzeText.ts"
+import { extractFacts } from "./extractFacts.ts"
+import type { Fact } from "./extractFacts.ts"
 import { splitCode, splitText } from "./splitText.ts"
 
 /**
@@ -32,6 +34,9 @@ export interface Draft {
   readonly metadata: Metadata | undefined
   /** As stored. */
   readonly metadataJson: string | undefined
+  readonly validFrom: DateTime.Utc | undefined
+  readonly validTo: DateTime.Utc | undefined
+  readonly facts: ReadonlyArray<Fact>
 }
 
 /**
@@ -87,12 +92,15 @@ const checkLabels = (input: SaveInput): Either.Either<void, IngestionError> =>
     ? Either.void
     : refuse("label", maxLabelLength)
 
-const checkEventTime = (input: SaveInput): Either.Either<DateTime.Utc | undefined, IngestionError> =>
-  input.eventTime === undefined
+const checkTime = (
+  time: DateTime.DateTime.Input | undefined,
+  reason: "event-time" | "validity"
+): Either.Either<DateTime.Utc | undefined, IngestionError> =>
+  time === undefined
     ? Either.right(undefined)
-    : Option.match(DateTime.make(input.eventTime), {
-      onNone: () => refuse("event-time"),
-      onSome: (time) => Either.right(DateTime.toUtc(time))
+    : Option.match(DateTime.make(time), {
+      onNone: () => refuse(reason),
+      onSome: (valid) => Either.right(DateTime.toUtc(valid))
     })
 
 const checkMetadata = (input: SaveInput): Either.Either<string | undefined, IngestionError> => {
@@ -119,11 +127,17 @@ export const prepareMemory = (
   Either.gen(function*() {
     if (input.text.length > options.maxTextLength) return yield* refuse("too-long", options.maxTextLength)
     yield* checkLabels(input)
-    const eventTime = yield* checkEventTime(input)
+    const eventTime = yield* checkTime(input.eventTime, "event-time")
+    const validFrom = (yield* checkTime(input.validFrom, "validity")) ?? eventTime
+    const validTo = yield* checkTime(input.validTo, "validity")
+    if (validFrom !== undefined && validTo !== undefined && DateTime.lessThanOrEqualTo(validTo, validFrom)) {
+      return yield* refuse("validity")
+    }
     const metadataJson = yield* checkMetadata(input)
     const text = cleanText(input.text)
     if (text.length === 0) return yield* refuse("empty")
     const speaker = wellFormed(input.speaker)
+    const role = wellFormed(input.role)
     return splitText(text, options.count).map((chunk) => ({
       text: chunk.text,
       tokens: chunk.tokens,
@@ -132,9 +146,12 @@ export const prepareMemory = (
       terms: indexTerms(chunk.text, speaker),
       sessionId: wellFormed(input.sessionId),
       speaker,
-      role: wellFormed(input.role),
+      role,
       eventTime,
       metadata: input.metadata,
-      metadataJson
+      metadataJson,
+      validFrom,
+      validTo,
+      facts: extractFacts(chunk.text, { speaker, role })
     }))
   })

@@ -62,7 +62,7 @@ export const readIndex = (sql: SqlClient, key: ScopeKey, after: number): Effect.
     const scope = yield* readScope(sql, key)
     if (scope === undefined) return { scope, memories: [], postings: [] }
     const rows = yield* sql<IndexRow>`
-      SELECT doc, type, source, session, speaker, coalesce(event_time, created_at) AS at, importance
+      SELECT doc, type, source, session, speaker, coalesce(event_time, created_at) AS at, importance, valid_from, valid_to
       FROM vault_memories WHERE scope = ${scope.id} AND doc > ${after} ORDER BY doc`
     const postings = yield* sql<IndexRows["postings"][number]>`
       SELECT doc, term, frequency FROM vault_postings WHERE scope = ${scope.id} AND doc > ${after}`

@@ -5,12 +5,14 @@
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import type {
+  MemoryChange,
   MemoryFilter,
   MemoryId,
   RecalledMemory,
@@ -33,6 +35,7 @@ import type { Draft } from "./prepareMemory.ts"
 import { rankMemories } from "./rankMemories.ts"
 import { readMemories, readMemory, readPage } from "./readMemories.ts"
 import type { RowFilter } from "./readMemories.ts"
+import { readHistory, updateMemory } from "./reviseMemory.ts"
 import type { ScopeKey } from "./scopeKey.ts"
 import { insertMemories, removeMemory, removeScope, truncateLog } from "./writeMemories.ts"
 
@@ -76,8 +79,11 @@ const saveBatch = (key: ScopeKey, parts: VaultParts) =>
     const results = prepared.map((drafts): SaveResult => {
       const stored = written.stored.slice(from, from += drafts.length)
       const created = stored.filter(({ entry }) => entry !== undefined).length
-      return { memories: stored.map(({ memory }) => memory), created, merged: stored.length - created }
+      return { memories: stored.map(({ memory }) => memory), created, merged: stored.length - created, superseded: [] }
     })
+    const last = results.at(-1)
+    const superseded = written.settled.flatMap(({ id, supersededBy }) => supersededBy === null ? [] : [id])
+    if (last !== undefined) results.splice(-1, 1, { ...last, superseded })
     const created = results.reduce((total, result) => total + result.created, 0)
     yield* Metric.incrementBy(Metric.tagged(Telemetry.saved, "outcome", "created"), created)
     yield* Metric.incrementBy(Metric.tagged(Telemetry.saved, "outcome", "merged"), written.stored.length - created)
@@ -99,6 +105,13 @@ const toRowFilter = (filter: MemoryFilter): Either.Either<RowFilter, InvalidQuer
     return { types: filter.types, sessionId: filter.sessionId, from, until }
   })
 
+/** Without `asOf` what begins later counts as well: one asks for an appointment before it comes. */
+const holdsAt = (query: RecallQuery, now: number) =>
+  Either.map(toMillis(query.asOf, Infinity), (asOf) => ({
+    begunBy: asOf,
+    openAt: query.includeSuperseded === true ? -Infinity : query.asOf === undefined ? now : asOf
+  }))
+
 const matches = (filter: RowFilter) => (memory: IndexedMemory): boolean =>
   (filter.types === undefined || filter.types.includes(memory.type)) &&
   (filter.sessionId === undefined || filter.sessionId === memory.sessionId) &&
@@ -118,10 +131,14 @@ const checkQuery = ({ tokenBudget = 2_000, topK = 5 }: RecallQuery) =>
 /** The best memories with their texts, before any budget. */
 const findBest = (key: ScopeKey, { cache, sql }: VaultParts, query: RecallQuery, topK: number) =>
   Effect.gen(function*() {
-    const filter = yield* toRowFilter(query)
+    const accepts = matches(yield* toRowFilter(query))
+    const { begunBy, openAt } = yield* holdsAt(query, yield* Clock.currentTimeMillis)
     const current = yield* cache.get(key)
     if (current === undefined) return []
-    const ranked = rankMemories(current.index, query.query, { limit: topK, accepts: matches(filter) })
+    const ranked = rankMemories(current.index, query.query, {
+      limit: topK,
+      accepts: (memory) => memory.validTo > openAt && memory.validFrom <= begunBy && accepts(memory)
+    })
     if (ranked.length === 0) return []
     const memories = yield* guard("recall")(readMemories(sql, current.scope, ranked.map(({ memory }) => memory.doc)))
     return ranked.flatMap(({ explain, memory: { doc }, score }): ReadonlyArray<RecalledMemory> => {
@@ -180,7 +197,7 @@ export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => 
   return {
     save: Effect.fn(Telemetry.spans.save)(function*(input) {
       const [result] = yield* saveMany([input])
-      return result ?? { memories: [], created: 0, merged: 0 }
+      return result ?? { memories: [], created: 0, merged: 0, superseded: [] }
     }),
     saveAll: (inputs) =>
       inputs.pipe(
@@ -189,6 +206,10 @@ export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => 
       ),
     recall: recall(key, parts),
     get: Effect.fn(Telemetry.spans.get)((id: MemoryId) => guard("get")(readMemory(parts.sql, key, id))),
+    update: Effect.fn(Telemetry.spans.update)((id: MemoryId, change: MemoryChange) =>
+      updateMemory(parts.sql, key, parts, id, change)
+    ),
+    history: Effect.fn(Telemetry.spans.history)((id: MemoryId) => guard("history")(readHistory(parts.sql, key, id))),
     list: list(key, parts),
     forget: Effect.fn(Telemetry.spans.forget)(function*(id: MemoryId) {
       const removed = yield* guard("forget")(removeMemory(parts.sql, key, id))

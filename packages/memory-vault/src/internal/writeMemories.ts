@@ -16,6 +16,8 @@ import type { MemoryRow, ScopeRow } from "./memoryRows.ts"
 import type { Draft } from "./prepareMemory.ts"
 import { readScope } from "./readMemories.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import { deleteFacts, insertFacts, settleSlots } from "./supersedeFacts.ts"
+import type { Validity } from "./supersedeFacts.ts"
 
 /**
  * A draft with its identifier.
@@ -47,16 +49,27 @@ export interface Written {
   readonly after: number
   /** One for each draft, in order; a merged one has no entry. */
   readonly stored: ReadonlyArray<{ readonly memory: Memory; readonly entry: IndexEntry | undefined }>
+  /** Memories that hold until another time than before. */
+  readonly settled: ReadonlyArray<Validity>
 }
 
-/** FNV-1a over UTF-16 units: it only narrows the search for an equal text, which is then compared. */
-const digestOf = (text: string): number => {
+/**
+ * FNV-1a over UTF-16 units: it only narrows the search for an equal text, which is then compared.
+ *
+ * @since 0.1.0
+ */
+export const digestOf = (text: string): number => {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return hash >>> 0
 }
 
-const sum = (terms: ReadonlyMap<string, number>): number => {
+/**
+ * How many terms a memory has, repeats included.
+ *
+ * @since 0.1.0
+ */
+export const sumOf = (terms: ReadonlyMap<string, number>): number => {
   let total = 0
   for (const frequency of terms.values()) total += frequency
   return total
@@ -64,13 +77,21 @@ const sum = (terms: ReadonlyMap<string, number>): number => {
 
 const termsJson = (terms: ReadonlyMap<string, number>): string => JSON.stringify([...terms])
 
+const toMillisOrNull = (time: DateTime.Utc | undefined): number | null =>
+  time === undefined ? null : DateTime.toEpochMillis(time)
+
 const only = <A>(effect: Effect.Effect<ReadonlyArray<A>, SqlError>): Effect.Effect<A, SqlError> =>
   Effect.flatMap(
     effect,
     ([row]) => row === undefined ? Effect.dieMessage("a RETURNING clause gave no row") : Effect.succeed(row)
   )
 
-const takeLock = (sql: SqlClient): Effect.Effect<number, SqlError> =>
+/**
+ * The first statement of every write: it takes the lock and gives the write its number.
+ *
+ * @since 0.1.0
+ */
+export const takeLock = (sql: SqlClient): Effect.Effect<number, SqlError> =>
   Effect.map(
     only(sql<{ readonly value: number }>`UPDATE vault_meta SET value = value + 1 WHERE key = 'change' RETURNING value`),
     ({ value }) => value
@@ -86,13 +107,34 @@ const openScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow, SqlEr
       )
       : Effect.succeed(found))
 
+/** What held once and does not now is said anew, not again; so is a fact of another time, for the order of facts. */
 const mergeSame = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effect<MemoryRow | undefined, SqlError> =>
-  Effect.map(
+  draft.validTo !== undefined ? Effect.succeed(undefined) : Effect.map(
     sql<MemoryRow>`UPDATE vault_memories SET occurrences = occurrences + 1
       WHERE scope = ${scope} AND digest = ${digestOf(draft.text)} AND text = ${draft.text}
-        AND speaker IS ${draft.speaker ?? null}
+        AND speaker IS ${draft.speaker ?? null} AND valid_to IS NULL
+        AND (${Number(draft.facts.length === 0)} OR event_time IS ${toMillisOrNull(draft.eventTime)})
       RETURNING ${sql.literal(memoryColumns)}`,
     ([row]) => row
+  )
+
+/**
+ * @since 0.1.0
+ */
+export const insertPostings = (sql: SqlClient, scope: number, doc: number, terms: ReadonlyMap<string, number>) =>
+  sql`INSERT INTO vault_postings (scope, doc, term, frequency)
+    SELECT ${scope}, ${doc}, value ->> 0, value ->> 1 FROM json_each(${termsJson(terms)})`
+
+/**
+ * Removes the postings of a memory and gives the sum of their frequencies.
+ *
+ * @since 0.1.0
+ */
+export const deletePostings = (sql: SqlClient, scope: number, doc: number): Effect.Effect<number, SqlError> =>
+  Effect.map(
+    sql<{ readonly frequency: number }>`
+      DELETE FROM vault_postings WHERE scope = ${scope} AND doc = ${doc} RETURNING frequency`,
+    (postings) => postings.reduce((total, { frequency }) => total + frequency, 0)
   )
 
 const insertNew = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effect<MemoryRow, SqlError> =>
@@ -100,16 +142,17 @@ const insertNew = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effe
     only(
       sql<MemoryRow>`INSERT INTO vault_memories
         (scope, id, digest, type, text, tokens, importance, occurrences, source, session, speaker, role, event_time,
-          metadata, created_at)
+          metadata, created_at, updated_at, valid_from, stated_to, valid_to)
         VALUES (${scope}, ${draft.id}, ${digestOf(draft.text)}, ${draft.type}, ${draft.text}, ${draft.tokens},
           ${draft.importance}, 1, ${draft.source}, ${draft.sessionId ?? null}, ${draft.speaker ?? null},
-          ${draft.role ?? null}, ${draft.eventTime === undefined ? null : DateTime.toEpochMillis(draft.eventTime)},
-          ${draft.metadataJson ?? null}, ${DateTime.toEpochMillis(draft.createdAt)})
+          ${draft.role ?? null}, ${toMillisOrNull(draft.eventTime)},
+          ${draft.metadataJson ?? null}, ${DateTime.toEpochMillis(draft.createdAt)},
+          ${DateTime.toEpochMillis(draft.createdAt)}, ${DateTime.toEpochMillis(draft.validFrom ?? draft.createdAt)},
+          ${toMillisOrNull(draft.validTo)}, ${toMillisOrNull(draft.validTo)})
         RETURNING ${sql.literal(memoryColumns)}`
     ),
     ({ doc }) =>
-      sql`INSERT INTO vault_postings (scope, doc, term, frequency)
-        SELECT ${scope}, ${doc}, value ->> 0, value ->> 1 FROM json_each(${termsJson(draft.terms)})`
+      Effect.zipRight(insertPostings(sql, scope, doc, draft.terms), insertFacts(sql, scope, doc, draft.facts))
   )
 
 const storeOne = (
@@ -124,6 +167,17 @@ const storeOne = (
     const memory = toIndexed({ ...row, source: draft.source, at: row.event_time ?? row.created_at })
     return { memory: yield* toMemory(row), entry: { memory, terms: draft.terms } }
   })
+
+/** A memory that came late may itself be over already. */
+const withValidity = (memory: Memory, settled: ReadonlyArray<Validity>): Memory => {
+  const own = settled.find(({ id }) => id === memory.id)
+  if (own === undefined || own.validTo === null || own.supersededBy === null) return memory
+  return {
+    ...memory,
+    validTo: DateTime.unsafeMake(own.validTo),
+    supersededBy: own.supersededBy
+  }
+}
 
 /**
  * Stores the drafts together; a draft whose text the scope already holds from the same speaker is merged.
@@ -140,11 +194,21 @@ export const insertMemories = (
     const scope = yield* openScope(sql, key)
     const stored = yield* Effect.forEach(drafts, (draft) => storeOne(sql, scope.id, draft))
     const added = stored.flatMap(({ entry }) => entry === undefined ? [] : [entry])
-    const terms = added.reduce((total, entry) => total + sum(entry.terms), 0)
+    const terms = added.reduce((total, entry) => total + sumOf(entry.terms), 0)
+    const slots = drafts.flatMap(({ facts }) => facts.map(({ slot }) => slot))
+    const settled = yield* settleSlots(sql, scope.id, slots)
     yield* sql`UPDATE vault_scopes
-      SET version = ${after}, memories = memories + ${added.length}, terms = terms + ${terms}
+      SET version = ${after}, removed = ${settled.length > 0 ? after : scope.removed},
+        memories = memories + ${added.length}, terms = terms + ${terms}
       WHERE id = ${scope.id}`
-    return { before: scope.version, after, stored }
+    return {
+      before: scope.version,
+      after,
+      stored: settled.length === 0
+        ? stored
+        : stored.map(({ entry, memory }) => ({ entry, memory: withValidity(memory, settled) })),
+      settled
+    }
   }))
 
 /**
@@ -160,9 +224,9 @@ export const removeMemory = (sql: SqlClient, key: ScopeKey, id: MemoryId): Effec
     const [row] = yield* sql<{ readonly doc: number }>`
       DELETE FROM vault_memories WHERE scope = ${scope.id} AND id = ${id} RETURNING doc`
     if (row === undefined) return false
-    const postings = yield* sql<{ readonly frequency: number }>`
-      DELETE FROM vault_postings WHERE scope = ${scope.id} AND doc = ${row.doc} RETURNING frequency`
-    const terms = postings.reduce((total, { frequency }) => total + frequency, 0)
+    const terms = yield* deletePostings(sql, scope.id, row.doc)
+    yield* sql`DELETE FROM vault_revisions WHERE scope = ${scope.id} AND doc = ${row.doc}`
+    yield* settleSlots(sql, scope.id, yield* deleteFacts(sql, scope.id, row.doc))
     yield* sql`UPDATE vault_scopes
       SET version = ${after}, removed = ${after}, memories = memories - 1, terms = terms - ${terms}
       WHERE id = ${scope.id}`
@@ -185,6 +249,8 @@ export const removeScope = (
     const [postings] = yield* sql<{ readonly count: number }>`
       SELECT count(*) AS count FROM vault_postings WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_postings WHERE scope = ${scope.id}`
+    yield* sql`DELETE FROM vault_facts WHERE scope = ${scope.id}`
+    yield* sql`DELETE FROM vault_revisions WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_memories WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_scopes WHERE id = ${scope.id}`
     return { memories: scope.memories, postings: postings?.count ?? 0 }

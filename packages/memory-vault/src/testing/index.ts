@@ -126,6 +126,43 @@ const writingLaws: ReadonlyArray<Law> = [
       yield* expect(second.memories[0]?.occurrences, 2)
       yield* expect((yield* texts(alice)).length, 2)
     })),
+  law(
+    "a changed fact takes the place of the old one, which stays findable as of then",
+    (user, expect) =>
+      Effect.gen(function*() {
+        const alice = user("alice")
+        const [first, second] = [Date.UTC(1960, 0, 1), Date.UTC(1962, 0, 1)]
+        const { memories: [porto] } = yield* alice.save({ text: "Ada lives in Porto.", eventTime: first })
+        const { memories: [lisbon], superseded } = yield* alice.save({
+          text: "Ada lives in Lisbon.",
+          eventTime: second
+        })
+        if (porto === undefined || lisbon === undefined) return yield* expect(porto, "a memory")
+        yield* expect(superseded, [porto.id])
+        const ask = (asOf?: number) =>
+          Effect.map(alice.recall({ query: "Where does Ada live?", asOf }), ({ memories }) =>
+            memories.map(({ memory }) => memory.id))
+        yield* expect(yield* ask(), [lisbon.id])
+        yield* expect(yield* ask(first), [porto.id])
+        yield* expect(
+          Option.map(yield* alice.get(porto.id), ({ supersededBy }) =>
+            supersededBy),
+          Option.some(lisbon.id)
+        )
+      })
+  ),
+  law("update is optimistic and history keeps every version", (user, expect) =>
+    Effect.gen(function*() {
+      const alice = user("alice")
+      const { memories: [saved] } = yield* alice.save("The gate code is 4711.")
+      if (saved === undefined) return yield* expect(saved, "a memory")
+      const updated = yield* Effect.either(alice.update(saved.id, { version: 1, text: "The gate code is 1984." }))
+      yield* expect(Either.isRight(updated) && updated.right.version, 2)
+      const late = yield* Effect.either(alice.update(saved.id, { version: 1, text: "The gate code is 0000." }))
+      yield* expect(Either.isLeft(late) && late.left._tag, "VersionConflict")
+      const history = yield* alice.history(saved.id)
+      yield* expect(history.map(({ text }) => text), ["The gate code is 4711.", "The gate code is 1984."])
+    })),
   law("forget answers whether there was such a memory", (user, expect) =>
     Effect.gen(function*() {
       const alice = user("alice")

@@ -12,7 +12,16 @@ export const findDisagreements = Effect.gen(function*() {
   const counters = yield* sql`SELECT s.id FROM vault_scopes s
     WHERE s.memories <> (SELECT count(*) FROM vault_memories m WHERE m.scope = s.id)
       OR s.terms <> (SELECT coalesce(sum(frequency), 0) FROM vault_postings p WHERE p.scope = s.id)`
-  return { integrity, orphans, unindexed, counters }
+  const strays = yield* sql`SELECT doc FROM vault_facts WHERE doc NOT IN (SELECT doc FROM vault_memories)
+    UNION SELECT doc FROM vault_revisions WHERE doc NOT IN (SELECT doc FROM vault_memories)
+    UNION SELECT doc FROM vault_memories WHERE superseded_by NOT IN (SELECT id FROM vault_memories)`
+  return { integrity, orphans, unindexed, counters, strays }
 })
 
-export const agreement = { integrity: [{ integrity_check: "ok" }], orphans: [], unindexed: [], counters: [] }
+export const agreement = {
+  integrity: [{ integrity_check: "ok" }],
+  orphans: [],
+  unindexed: [],
+  counters: [],
+  strays: []
+}

@@ -1,0 +1,150 @@
+/**
+ * Changes of one memory, and what it said before.
+ *
+ * @since 0.1.0
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import type { Memory, MemoryChange, MemoryId, MemoryRevision } from "../Memory.ts"
+import { IngestionError, MemoryNotFound, VersionConflict } from "../MemoryVaultError.ts"
+import type { StorageError } from "../MemoryVaultError.ts"
+import { guard, memoryColumns, toMemory, toRevision } from "./memoryRows.ts"
+import type { MemoryRow, RevisionRow } from "./memoryRows.ts"
+import { prepareMemory } from "./prepareMemory.ts"
+import type { Draft, PrepareOptions } from "./prepareMemory.ts"
+import { readMemory, readScope } from "./readMemories.ts"
+import type { ScopeKey } from "./scopeKey.ts"
+import { deleteFacts, insertFacts, settleSlots } from "./supersedeFacts.ts"
+import { deletePostings, digestOf, insertPostings, sumOf, takeLock } from "./writeMemories.ts"
+
+/** The memory as it will be, through the same checks as a new one. */
+const prepareChange = (
+  memory: Memory,
+  change: MemoryChange,
+  options: PrepareOptions
+): Either.Either<Draft, IngestionError> =>
+  Either.flatMap(
+    prepareMemory({
+      text: change.text ?? memory.text,
+      type: change.type ?? memory.type,
+      sessionId: memory.sessionId,
+      speaker: memory.speaker,
+      role: memory.role,
+      eventTime: change.eventTime ?? memory.eventTime,
+      metadata: change.metadata ?? memory.metadata,
+      validFrom: change.validFrom ?? change.eventTime ?? memory.validFrom,
+      validTo: change.validTo ?? undefined
+    }, options),
+    ([draft, ...rest]) =>
+      draft === undefined || rest.length > 0
+        ? Either.left(new IngestionError({ reason: "several" }))
+        : Either.right(draft)
+  )
+
+const keepRevision = (sql: SqlClient, scope: number, id: MemoryId, version: number) =>
+  sql<{ readonly doc: number }>`
+    INSERT INTO vault_revisions (scope, doc, version, recorded_at, text, type, valid_from, event_time, metadata)
+    SELECT scope, doc, version, updated_at, text, type, valid_from, event_time, metadata
+    FROM vault_memories WHERE scope = ${scope} AND id = ${id} AND version = ${version}
+    RETURNING doc`
+
+const rewrite = (sql: SqlClient, doc: number, draft: Draft, change: MemoryChange, now: number) => {
+  const statedTo = draft.validTo === undefined ? null : DateTime.toEpochMillis(draft.validTo)
+  const end = change.validTo === undefined ? sql`stated_to` : sql`${statedTo}`
+  return sql`UPDATE vault_memories SET
+      digest = ${digestOf(draft.text)}, type = ${draft.type}, text = ${draft.text}, tokens = ${draft.tokens},
+      importance = ${draft.importance}, metadata = ${draft.metadataJson ?? null},
+      event_time = ${draft.eventTime === undefined ? null : DateTime.toEpochMillis(draft.eventTime)},
+      valid_from = ${DateTime.toEpochMillis(draft.validFrom ?? DateTime.unsafeMake(now))},
+      stated_to = ${end}, valid_to = ${end}, superseded_by = NULL, version = version + 1, updated_at = ${now}
+    WHERE doc = ${doc}`
+}
+
+/** Writes the change if the memory still has the version that the change names; `undefined` otherwise. */
+const reviseMemory = (
+  sql: SqlClient,
+  key: ScopeKey,
+  id: MemoryId,
+  change: MemoryChange,
+  draft: Draft,
+  now: number
+): Effect.Effect<Memory | undefined, SqlError> =>
+  sql.withTransaction(Effect.gen(function*() {
+    const after = yield* takeLock(sql)
+    const scope = yield* readScope(sql, key)
+    if (scope === undefined) return undefined
+    const [kept] = yield* keepRevision(sql, scope.id, id, change.version)
+    if (kept === undefined) return undefined
+    yield* rewrite(sql, kept.doc, draft, change, now)
+    const removed = yield* deletePostings(sql, scope.id, kept.doc)
+    yield* insertPostings(sql, scope.id, kept.doc, draft.terms)
+    const slots = yield* deleteFacts(sql, scope.id, kept.doc)
+    yield* insertFacts(sql, scope.id, kept.doc, draft.facts)
+    yield* settleSlots(sql, scope.id, [...slots, ...draft.facts.map(({ slot }) => slot)])
+    yield* sql`UPDATE vault_scopes
+      SET version = ${after}, removed = ${after}, terms = terms + ${sumOf(draft.terms) - removed}
+      WHERE id = ${scope.id}`
+    const [row] = yield* sql<MemoryRow>`
+      SELECT ${sql.literal(memoryColumns)} FROM vault_memories WHERE doc = ${kept.doc}`
+    return row === undefined ? undefined : yield* toMemory(row)
+  }))
+
+/** The memory, if it has the version that the caller saw. */
+const expectVersion = (sql: SqlClient, key: ScopeKey, id: MemoryId, version: number) =>
+  Effect.gen(function*() {
+    const found = yield* guard("update")(readMemory(sql, key, id))
+    if (Option.isNone(found)) return yield* new MemoryNotFound({ id })
+    const memory = found.value
+    if (memory.version !== version) {
+      return yield* new VersionConflict({ id, expected: version, actual: memory.version })
+    }
+    return memory
+  })
+
+/**
+ * Optimistic: what came in between is told, not overwritten.
+ *
+ * @since 0.1.0
+ */
+export const updateMemory = (
+  sql: SqlClient,
+  key: ScopeKey,
+  options: PrepareOptions,
+  id: MemoryId,
+  change: MemoryChange
+): Effect.Effect<Memory, MemoryNotFound | VersionConflict | IngestionError | StorageError> =>
+  Effect.gen(function*() {
+    const memory = yield* expectVersion(sql, key, id, change.version)
+    const draft = yield* prepareChange(memory, change, options)
+    const now = yield* Clock.currentTimeMillis
+    const revised = yield* guard("update")(reviseMemory(sql, key, id, change, draft, now))
+    // Someone was faster between the two reads, so the memory is gone or has another version.
+    return revised ?? (yield* expectVersion(sql, key, id, change.version))
+  })
+
+/**
+ * Every version of a memory, oldest first; empty when there is no such memory.
+ *
+ * @since 0.1.0
+ */
+export const readHistory = (
+  sql: SqlClient,
+  key: ScopeKey,
+  id: MemoryId
+): Effect.Effect<ReadonlyArray<MemoryRevision>, SqlError> =>
+  Effect.flatMap(
+    sql<RevisionRow>`
+      WITH found AS (SELECT * FROM vault_memories WHERE id = ${id} AND +scope = (SELECT id FROM vault_scopes
+        WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent}))
+      SELECT r.version, r.recorded_at, r.text, r.type, r.valid_from, r.event_time, r.metadata
+        FROM vault_revisions r JOIN found f ON r.scope = f.scope AND r.doc = f.doc
+      UNION ALL
+      SELECT version, updated_at, text, type, valid_from, event_time, metadata FROM found
+      ORDER BY 1`,
+    (rows) => Either.all(rows.map(toRevision))
+  )
