@@ -86,6 +86,17 @@ export interface OpenObject {
 export type Mode = "create" | "overwrite" | { readonly ifMatch: string }
 
 /**
+ * Which bytes of an object, and of which version.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface GetOptions {
+  readonly range: Range | undefined
+  readonly ifMatch: string | undefined
+}
+
+/**
  * A page of a listing in UTF-8 order, and how to get the next; `undefined` after the last.
  *
  * @since 0.1.0
@@ -107,10 +118,9 @@ export interface Driver<C extends Capability = Capability> {
   readonly capabilities: ReadonlySet<C>
   readonly quality: Quality
   readonly stat: (key: Key) => Effect.Effect<Node, Failure>
-  readonly get: (
-    key: Key,
-    options: { readonly range: Range | undefined; readonly ifMatch: string | undefined }
-  ) => Effect.Effect<OpenObject, Failure, Scope.Scope>
+  readonly get: (key: Key, options: GetOptions) => Effect.Effect<OpenObject, Failure, Scope.Scope>
+  /** The bytes of `get` in one array, for a backend that has a shorter way to them. Fewer than there are it refuses. */
+  readonly getAll?: (key: Key, options: GetOptions) => Effect.Effect<Uint8Array, Failure>
   /** Refuses before it pulls from the body when the target already tells that the mode cannot be kept. */
   readonly put?: <E, R>(
     key: Key,

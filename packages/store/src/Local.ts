@@ -18,18 +18,19 @@ import type { ConfigError } from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Capability } from "./Capability.ts"
-import * as Driver from "./Driver.ts"
+import type * as Driver from "./Driver.ts"
 import { guardOpening } from "./internal/kernel.ts"
 import { makeKeyedLock } from "./internal/keyedLock.ts"
-import { classifyErrno, nowFs, pullBytes } from "./internal/localFile.ts"
+import { classifyErrno, nowFs } from "./internal/localFile.ts"
 import { makeRoot, openRoot } from "./internal/localFolder.ts"
 import { listPage, sweep } from "./internal/localList.ts"
-import { makeStamps, obstacleIn, versionOf } from "./internal/localVersion.ts"
+import * as Read from "./internal/localRead.ts"
+import type { Local } from "./internal/localSpot.ts"
+import { makeStamps } from "./internal/localVersion.ts"
 import * as Write from "./internal/localWrite.ts"
-import { resolveRange } from "./internal/resolveRange.ts"
+import { makeTurns } from "./internal/takeTurns.ts"
 import * as Key from "./Key.ts"
 import * as Store from "./Store.ts"
 import type { StoreError } from "./StoreError.ts"
@@ -106,7 +107,7 @@ export const make = (
           lock: makeKeyedLock(),
           stamp: makeStamps(),
           durable: options.durability === "fsync",
-          chunkBytes: 256 * 1024
+          chunkBytes: 2 ** 20
         })
       )
     })
@@ -132,39 +133,28 @@ export const layerConfig = (
 ): Layer.Layer<Store.Store, StoreError | ConfigError> =>
   Layer.scoped(Store.Store, Effect.flatMap(Config.unwrap(config), make))
 
-const nothingKept = { contentType: Option.none<string>(), metadata: {} }
+/** How many calls may be made at once before timers and sockets have their turn: a millisecond's worth. */
+const callsPerTurn = 32
 
-const makeDriver = (local: Write.Local): Driver.Driver<LocalCapability> => ({
-  name: "local",
-  capabilities: new Set(capabilities),
-  quality: {
-    replaceIfMatch: "process",
-    atomicMove: "overwrite",
-    durability: local.durable ? "fsync" : "none"
-  },
-  stat: (key) =>
-    Effect.scoped(
-      Effect.gen(function*() {
-        const stats = yield* Effect.flatMap(Write.openSpot(local, key, false), Write.lookAt)
-        if (stats === undefined) return yield* Driver.refuse({ _tag: "NotFound" })
-        if (stats.isDirectory()) return { _tag: "Folder" } as const
-        const obstacle = obstacleIn(stats)
-        if (obstacle !== undefined) return yield* Driver.refuse(obstacle)
-        return { _tag: "Object", version: versionOf(stats), attributes: nothingKept } as const
-      })
-    ),
-  get: (key, { ifMatch, range }) =>
-    Effect.flatMap(Write.openObject(local, key), ({ fd, version }) => {
-      if (ifMatch !== undefined && ifMatch !== version.etag) {
-        return Effect.fail(Driver.refuse({ _tag: "PreconditionFailed" }))
-      }
-      const { end, start } = resolveRange(range, version.size)
-      return Effect.succeed({ size: end - start, pull: pullBytes(fd, start, end, local.chunkBytes) })
-    }),
-  put: (key, body, { mode }) => Write.putObject(local, key, body, mode),
-  delete: (key) => Write.deleteObject(local, key),
-  listPage: (prefix, { recursive }) => listPage(local.folders, prefix, recursive),
-  move: (from, to, mode) => Write.moveObject(local, from, to, mode),
-  copy: (from, to, mode) => Write.copyObject(local, from, to, mode),
-  classify: classifyErrno
-})
+const makeDriver = (local: Local): Driver.Driver<LocalCapability> => {
+  const turn = makeTurns(callsPerTurn)
+  const inTurn = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => Effect.zipRight(turn, call)
+  return {
+    name: "local",
+    capabilities: new Set(capabilities),
+    quality: {
+      replaceIfMatch: "process",
+      atomicMove: "overwrite",
+      durability: local.durable ? "fsync" : "none"
+    },
+    stat: (key) => inTurn(Read.statObject(local, key)),
+    get: (key, options) => inTurn(Read.getObject(local, key, options)),
+    getAll: (key, options) => inTurn(Read.getAll(local, key, options)),
+    put: (key, body, { mode }) => inTurn(Write.putObject(local, key, body, mode)),
+    delete: (key) => inTurn(Write.deleteObject(local, key)),
+    listPage: (prefix, { recursive }) => inTurn(listPage(local.folders, prefix, recursive)),
+    move: (from, to, mode) => inTurn(Write.moveObject(local, from, to, mode)),
+    copy: (from, to, mode) => inTurn(Write.copyObject(local, from, to, mode)),
+    classify: classifyErrno
+  }
+}

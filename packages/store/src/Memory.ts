@@ -66,6 +66,13 @@ interface Stored {
   readonly attributes: Attributes
 }
 
+/** The bytes from `start` to `end` are meant. */
+interface Part {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+}
+
 const byUtf8 = Order.make<string>(Key.compare)
 
 /** Decides and changes in one synchronous step, so that no other fiber runs in between. */
@@ -78,6 +85,12 @@ const makeDriver = (): Driver.Driver<MemoryCapability> => {
     shelf.objects.get(key) ??
       Driver.refuse(shelf.isFolder(key) ? { _tag: "InvalidPath", reason: "IsFolder" } : { _tag: "NotFound" })
   const found = (key: Key.Key) => Effect.suspend(() => settle(find(key)))
+  const part = (key: Key.Key, { ifMatch, range }: Driver.GetOptions): Part | Driver.Failure => {
+    const stored = find(key)
+    if (stored instanceof Driver.Failure) return stored
+    if (ifMatch !== undefined && ifMatch !== stored.version.etag) return Driver.refuse({ _tag: "PreconditionFailed" })
+    return { bytes: stored.bytes, ...resolveRange(range, stored.bytes.length) }
+  }
   const obstacle = (key: Key.Key, mode: Driver.Mode): Driver.Failure | undefined => {
     if (shelf.isFolder(key)) return Driver.refuse({ _tag: "InvalidPath", reason: "IsFolder" }, key)
     if (shelf.isBelowObject(key)) return Driver.refuse({ _tag: "InvalidPath", reason: "AncestorIsObject" }, key)
@@ -108,12 +121,8 @@ const makeDriver = (): Driver.Driver<MemoryCapability> => {
           ? Effect.succeed({ _tag: "Folder" })
           : Effect.map(found(key), ({ attributes, version }) => ({ _tag: "Object", version, attributes }))
       ),
-    get: (key, { ifMatch, range }) =>
-      Effect.flatMap(found(key), ({ bytes, version }) => {
-        if (ifMatch !== undefined && ifMatch !== version.etag) {
-          return Effect.fail(Driver.refuse({ _tag: "PreconditionFailed" }))
-        }
-        const { end, start } = resolveRange(range, bytes.length)
+    get: (key, options) =>
+      Effect.map(Effect.suspend(() => settle(part(key, options))), ({ bytes, end, start }) => {
         let position = start
         const pull = Effect.sync(() => {
           if (position >= end) return undefined
@@ -121,7 +130,12 @@ const makeDriver = (): Driver.Driver<MemoryCapability> => {
           position += chunk.length
           return chunk
         })
-        return Effect.succeed({ size: end - start, pull })
+        return { size: end - start, pull }
+      }),
+    getAll: (key, options) =>
+      Effect.suspend(() => {
+        const asked = part(key, options)
+        return settle(asked instanceof Driver.Failure ? asked : asked.bytes.slice(asked.start, asked.end))
       }),
     put: (key, body, { attributes, mode }) =>
       body instanceof Uint8Array

@@ -205,6 +205,17 @@ const needsOfOne = <K extends Operation>(name: K): ReadonlyArray<Needs<K>> => op
  */
 export const spanName = (operation: string): string => `Store.${operation}`
 
+/**
+ * All the capabilities that the options of an operation can ask for.
+ *
+ * @since 0.1.0
+ * @category derivations
+ */
+export const gatesOf = (spec: OperationSpec): ReadonlyArray<Capability> =>
+  Object.values(spec.gates).flatMap((gate): ReadonlyArray<Capability> =>
+    gate === "mode" ? ["createIfAbsent", "replaceIfMatch"] : [gate]
+  )
+
 const neededByMode = (mode: unknown): Capability | undefined => {
   if (mode === undefined || mode === "create") return "createIfAbsent"
   return mode === "overwrite" ? undefined : "replaceIfMatch"
@@ -219,9 +230,9 @@ const neededByMode = (mode: unknown): Capability | undefined => {
 export const neededBy = (spec: OperationSpec, args: ReadonlyArray<unknown>): ReadonlyArray<Capability> => {
   const needed: Array<Capability> = [...spec.needs]
   const given = args[spec.arguments.indexOf("options")]
-  const options = new Map<string, unknown>(typeof given === "object" && given !== null ? Object.entries(given) : [])
+  const options = typeof given === "object" && given !== null ? given : {}
   for (const [option, gate] of Object.entries(spec.gates)) {
-    const value = options.get(option)
+    const value: unknown = Reflect.get(options, option)
     const capability = gate === "mode" ? neededByMode(value) : value === undefined ? undefined : gate
     if (capability !== undefined) needed.push(capability)
   }

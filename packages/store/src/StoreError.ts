@@ -169,7 +169,6 @@ export const BackendUnavailableReason = Schema.Literal(
   "ReadOnly",
   "Exhausted",
   "Truncated",
-  "Contended",
   "Io"
 )
 

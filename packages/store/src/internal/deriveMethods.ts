@@ -1,14 +1,19 @@
 // @effect-diagnostics anyUnknownInErrorContext:off the table applies to operations whatever their types
 /** From a table of operations and their bare implementations to what a store offers. */
+import * as Context from "effect/Context"
+import { liveServices } from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import * as Metric from "effect/Metric"
 import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import type { Capability } from "../Capability.ts"
 import type { Call, Interceptor } from "../Interceptor.ts"
-import { neededBy, spanName } from "../Operations.ts"
+import { gatesOf, neededBy, spanName } from "../Operations.ts"
 import type { OperationSpec, OperationTable } from "../Operations.ts"
 import { CapabilityNotSupported } from "../StoreError.ts"
 import { attribute, operationKey } from "../Telemetry.ts"
@@ -44,6 +49,7 @@ export const deriveMethods = (parts: Parts): Methods => {
 
 const deriveMethod = (parts: Parts, operation: string, spec: OperationSpec, method: Methods[string]) => {
   const observe = observer(parts.backend, operation)
+  const mayLack = gatesOf(spec).some((capability) => !parts.capabilities.has(capability))
   const placeOfPath = spec.arguments.findIndex((role) => role === "key" || role === "prefix")
   return (...args: ReadonlyArray<unknown>): AnyEffect | AnyStream => {
     const call: Call = {
@@ -52,7 +58,7 @@ const deriveMethod = (parts: Parts, operation: string, spec: OperationSpec, meth
       path: String(args[placeOfPath] ?? ""),
       arguments: args
     }
-    const capability = neededBy(spec, args).find((needed) => !parts.capabilities.has(needed))
+    const capability = mayLack ? neededBy(spec, args).find((needed) => !parts.capabilities.has(needed)) : undefined
     if (capability !== undefined) {
       const refusal = new CapabilityNotSupported({ capability, backend: parts.backend, operation })
       return spec.kind === "stream" ? observe.stream(call, Stream.fail(refusal)) : observe.effect(call, refusal)
@@ -64,22 +70,28 @@ const deriveMethod = (parts: Parts, operation: string, spec: OperationSpec, meth
   }
 }
 
+/** Who traces nothing pays nothing: a span is made below another one, or where a tracer has been installed. */
+const isTraced = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
+  fiber.currentContext.unsafeMap.has(Tracer.ParentSpan.key) || fiber.currentTracer !== untold
+
+const untold = Context.get(liveServices, Tracer.Tracer)
+
 const observer = (backend: string, operation: string) => {
-  const counting = (outcome: string) =>
+  const counter = (outcome: string) =>
     // With the tags in its key the metric is looked up once; `Metric.tagged` looks it up at every update.
-    Metric.update(
-      Metric.fromMetricKey(MetricKey.taggedWithLabels(operationKey, [
-        MetricLabel.make(attribute.backend, backend),
-        MetricLabel.make(attribute.operation, operation),
-        MetricLabel.make(attribute.outcome, outcome)
-      ])),
-      1
-    )
-  const success = counting("success")
-  const failure = counting("failure")
-  const interrupt = counting("interrupt")
-  const count = (exit: Exit.Exit<unknown, unknown>) =>
-    Exit.isSuccess(exit) ? success : Exit.isInterrupted(exit) ? interrupt : failure
+    Metric.fromMetricKey(MetricKey.taggedWithLabels(operationKey, [
+      MetricLabel.make(attribute.backend, backend),
+      MetricLabel.make(attribute.operation, operation),
+      MetricLabel.make(attribute.outcome, outcome)
+    ]))
+  const success = counter("success")
+  const failure = counter("failure")
+  const interrupt = counter("interrupt")
+  const count = (labels: ReadonlyArray<MetricLabel.MetricLabel>) => (exit: Exit.Exit<unknown, unknown>) => {
+    const outcome = Exit.isSuccess(exit) ? success : Exit.isInterrupted(exit) ? interrupt : failure
+    outcome.unsafeUpdate(1, labels)
+    return Effect.void
+  }
   const name = spanName(operation)
   const options = (call: Call) => ({
     attributes: { [attribute.backend]: backend, [attribute.path]: call.path },
@@ -87,8 +99,14 @@ const observer = (backend: string, operation: string) => {
   })
   return {
     effect: (call: Call, effect: AnyEffect): AnyEffect =>
-      Effect.withSpan(Effect.onExit(effect, count), name, options(call)),
+      Effect.withFiberRuntime((fiber) => {
+        const counted = Effect.onExit(effect, count(fiber.getFiberRef(FiberRef.currentMetricLabels)))
+        return isTraced(fiber) ? Effect.withSpan(counted, name, options(call)) : counted
+      }),
     stream: (call: Call, stream: AnyStream): AnyStream =>
-      Stream.withSpan(Stream.ensuringWith(stream, count), name, options(call))
+      Stream.unwrap(Effect.withFiberRuntime((fiber) => {
+        const counted = Stream.ensuringWith(stream, count(fiber.getFiberRef(FiberRef.currentMetricLabels)))
+        return Effect.succeed(isTraced(fiber) ? Stream.withSpan(counted, name, options(call)) : counted)
+      }))
   }
 }

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import * as Driver from "../Driver.ts"
 import type { Entry, WriteResult } from "../Entry.ts"
 import * as Key from "../Key.ts"
-import type { Operations, ReadOptions, TransferOptions, WriteOptions } from "../Operations.ts"
+import type { Operations, Range, ReadOptions, TransferOptions, WriteOptions } from "../Operations.ts"
 import * as E from "../StoreError.ts"
 import { isValidRange } from "./resolveRange.ts"
 
@@ -140,31 +140,43 @@ const refused = (driver: Driver.Driver, operation: string, capability: string) =
 
 const reading = (kernel: Kernel): Pick<Operations, "read" | "readBytes" | "readText"> => {
   const { driver } = kernel
-  const open = (operation: string, path: string, options: ReadOptions | undefined) =>
-    Effect.flatMap(kernel.locate(operation, path), (source) => {
-      const where = { path: source.path, backend: driver.name, operation }
-      const range = options?.range
-      if (range !== undefined && !isValidRange(range)) return new E.InvalidRange(where)
-      const call = { operation, source }
-      return Effect.map(
-        kernel.guard(call, driver.get(source.key, { range, ifMatch: options?.ifMatch })),
-        (object) => pinned(object, where, (pull) => kernel.guard(call, pull))
-      )
-    })
-  const readAll = (operation: string) => (path: string, options?: ReadOptions) =>
-    Effect.scoped(Effect.flatMap(open(operation, path, options), collect))
-  const readBytes = readAll("readBytes")
+  const locate = (operation: string, path: string, range: Range | undefined) =>
+    Effect.flatMap(kernel.locate(operation, path), (source) =>
+      range === undefined || isValidRange(range)
+        ? Effect.succeed(source)
+        : new E.InvalidRange({ path: source.path, backend: driver.name, operation }))
+  const open = (operation: string, source: Place, options: Driver.GetOptions) => {
+    const call = { operation, source }
+    const where = { path: source.path, backend: driver.name, operation }
+    return Effect.map(
+      kernel.guard(call, driver.get(source.key, options)),
+      (object) => pinned(object, where, (pull) => kernel.guard(call, pull))
+    )
+  }
+  const readAll = (operation: string) => (path: string, options: ReadOptions = {}) => {
+    const { ifMatch, range } = options
+    return Effect.flatMap(
+      locate(operation, path, range),
+      (source) =>
+        driver.getAll === undefined
+          ? Effect.scoped(Effect.flatMap(open(operation, source, { range, ifMatch }), collect))
+          : kernel.guard({ operation, source }, driver.getAll(source.key, { range, ifMatch }))
+    )
+  }
   const readText = readAll("readText")
   return {
-    read: (path, options) =>
+    read: (path, { ifMatch, range } = {}) =>
       Stream.unwrapScoped(
-        Effect.map(open("read", path, options), ({ pull }) =>
-          Stream.fromPull(Effect.succeed(Effect.matchEffect(pull, {
-            onFailure: (error) => Effect.fail(Option.some(error)),
-            onSuccess: (bytes) => bytes === undefined ? Effect.fail(Option.none()) : Effect.succeed(Chunk.of(bytes))
-          }))))
+        Effect.map(
+          Effect.flatMap(locate("read", path, range), (source) => open("read", source, { range, ifMatch })),
+          ({ pull }) =>
+            Stream.fromPull(Effect.succeed(Effect.matchEffect(pull, {
+              onFailure: (error) => Effect.fail(Option.some(error)),
+              onSuccess: (bytes) => bytes === undefined ? Effect.fail(Option.none()) : Effect.succeed(Chunk.of(bytes))
+            })))
+        )
       ),
-    readBytes,
+    readBytes: readAll("readBytes"),
     readText: (path, options) =>
       Effect.map(readText(path, options), (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes))
   }

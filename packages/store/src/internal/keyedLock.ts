@@ -3,28 +3,34 @@ import * as Effect from "effect/Effect"
 
 /** @internal */
 export interface KeyedLock {
+  readonly isHeld: (name: string) => boolean
+  /** Waiting for it cannot be interrupted: what is done under the lock is short. */
   readonly withLock: (name: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
-/** @internal A name takes memory only while someone holds or awaits it. */
+/** @internal A name takes memory only while someone holds it, and a queue only while someone awaits it. */
 export const makeKeyedLock = (): KeyedLock => {
-  const locks = new Map<string, { readonly semaphore: Effect.Semaphore; users: number }>()
-  const enter = (name: string) =>
+  const held = new Map<string, Array<() => void> | undefined>()
+  const acquire = (name: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (!held.has(name)) {
+        held.set(name, undefined)
+        return Effect.void
+      }
+      return Effect.async<void>((resume) => {
+        const queue = held.get(name) ?? []
+        queue.push(() => resume(Effect.void))
+        held.set(name, queue)
+      })
+    })
+  const release = (name: string): Effect.Effect<void> =>
     Effect.sync(() => {
-      const lock = locks.get(name) ?? { semaphore: Effect.unsafeMakeSemaphore(1), users: 0 }
-      lock.users++
-      locks.set(name, lock)
-      return lock
+      const next = held.get(name)?.shift()
+      if (next === undefined) held.delete(name)
+      else next()
     })
   return {
-    withLock: (name) => (effect) =>
-      Effect.acquireUseRelease(
-        enter(name),
-        (lock) => lock.semaphore.withPermits(1)(effect),
-        (lock) =>
-          Effect.sync(() => {
-            if (--lock.users === 0) locks.delete(name)
-          })
-      )
+    isHeld: (name) => held.has(name),
+    withLock: (name) => (effect) => Effect.acquireUseRelease(acquire(name), () => effect, () => release(name))
   }
 }

@@ -3,6 +3,7 @@
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Driver from "../Driver.ts"
+import type * as Key from "../Key.ts"
 
 type Callback<A> = (error: NodeJS.ErrnoException | null, value: A) => void
 
@@ -23,6 +24,13 @@ export const callFs = <A>(register: (callback: Callback<A>) => void): Effect.Eff
 export const runFs = (register: (callback: (error: NodeJS.ErrnoException | null) => void) => void) =>
   callFs<void>((callback) => register((error) => callback(error, undefined)))
 
+/**
+ * @internal Up to this many bytes a call is made at once. Reading or writing them takes some 30 µs where the system
+ * has them in memory, renaming or removing a file of that size up to 100 µs; a trip to the thread pool costs as much
+ * and answers later. With 256 MiB the same calls take 30 to 90 ms, and nobody may wait for those.
+ */
+export const nowBytes = 64 * 1024
+
 /** @internal A call that answers from the kernel's caches and is cheaper made at once. */
 export const nowFs = <A>(call: () => A): Effect.Effect<A, Driver.Failure> =>
   Effect.suspend(() => {
@@ -41,9 +49,17 @@ export const writeAll = (fd: number, bytes: Uint8Array): Effect.Effect<void, Dri
   bytes.length === 0
     ? Effect.void
     : Effect.flatMap(
-      callFs<number>((callback) => Fs.write(fd, bytes, 0, bytes.length, null, callback)),
+      bytes.length <= nowBytes
+        ? nowFs(() => Fs.writeSync(fd, bytes))
+        : callFs<number>((callback) => Fs.write(fd, bytes, 0, bytes.length, null, callback)),
       (written) => written < bytes.length ? writeAll(fd, bytes.subarray(written)) : Effect.void
     )
+
+/** How many bytes were read into `bytes`; none at the end of the file. */
+const readInto = (fd: number, bytes: Uint8Array, position: number): Effect.Effect<number, Driver.Failure> =>
+  bytes.length <= nowBytes
+    ? nowFs(() => Fs.readSync(fd, bytes, 0, bytes.length, position))
+    : callFs<number>((callback) => Fs.read(fd, bytes, 0, bytes.length, position, callback))
 
 /** @internal The bytes from `start` to `end`, a chunk for each pull; `undefined` at the end, also at an early one. */
 export const pullBytes = (
@@ -56,16 +72,35 @@ export const pullBytes = (
   return Effect.suspend(() => {
     const wanted = Math.min(chunkBytes, end - position)
     if (wanted <= 0) return Effect.succeed(undefined)
-    const buffer = Buffer.allocUnsafeSlow(wanted)
-    return Effect.map(
-      callFs<number>((callback) => Fs.read(fd, buffer, 0, wanted, position, callback)),
-      (length) => {
-        position += length
-        return length === 0 ? undefined : new Uint8Array(buffer.buffer, 0, length)
-      }
-    )
+    // Not zeroed: it is filled at once, and what is not filled is not shown.
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(wanted).buffer)
+    return Effect.map(readInto(fd, bytes, position), (length) => {
+      position += length
+      return length === 0 ? undefined : length === wanted ? bytes : bytes.slice(0, length)
+    })
   })
 }
+
+/** @internal The bytes from `start` to `end` in one array; fails when the file ends before. */
+export const readAll = (
+  fd: number,
+  start: number,
+  end: number,
+  chunkBytes: number
+): Effect.Effect<Uint8Array, Driver.Failure> =>
+  Effect.suspend(() => {
+    const bytes = new Uint8Array(end - start)
+    const fill = (filled: number): Effect.Effect<Uint8Array, Driver.Failure> =>
+      filled === bytes.length ? Effect.succeed(bytes) : Effect.flatMap(
+        readInto(fd, bytes.subarray(filled, filled + chunkBytes), start + filled),
+        (length) => length === 0 ? Effect.fail(truncated()) : fill(filled + length)
+      )
+    return fill(0)
+  })
+
+/** @internal The file is shorter than it was when it was opened. */
+export const truncated = (key?: Key.Key): Driver.Failure =>
+  Driver.refuse({ _tag: "Unavailable", reason: "Truncated", retryable: true }, key)
 
 /** @internal What node reports, in the contract's terms. */
 export const classifyErrno = (cause: unknown): Driver.Condition => {

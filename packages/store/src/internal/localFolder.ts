@@ -40,11 +40,7 @@ interface OpenOptions {
 
 /** @internal */
 export interface Folders {
-  readonly open: (
-    segments: ReadonlyArray<string>,
-    options: OpenOptions
-  ) => Effect.Effect<Folder, Driver.Failure, Scope.Scope>
-  /** The same for who closes it himself; throws the failure. */
+  /** Opens a folder for who closes it himself; throws the failure. */
   readonly walk: (segments: ReadonlyArray<string>, options: OpenOptions) => Walked
 }
 
@@ -56,22 +52,29 @@ export const openRoot = (root: string): Effect.Effect<Folders, Driver.Failure, S
     const walkFrom = process.platform === "linux" && Fs.existsSync(`/proc/self/fd/${fd}/.`)
       ? walkDescriptors(fd)
       : walkRealPaths(real)
-    const walk: Folders["walk"] = (segments, { create, key }) => {
-      try {
-        return walkFrom(segments, create)
-      } catch (cause) {
-        throw new Driver.Failure({ cause, ...(key === undefined ? {} : { key }) })
+    return {
+      walk: (segments, { create, key }) => {
+        try {
+          return walkFrom(segments, create)
+        } catch (cause) {
+          throw new Driver.Failure({ cause, ...(key === undefined ? {} : { key }) })
+        }
       }
     }
-    return {
-      walk,
-      open: (segments, options) =>
-        Effect.map(
-          Effect.acquireRelease(nowFs(() => walk(segments, options)), ({ close }) => Effect.sync(close)),
-          ({ folder }) => folder
-        )
-    }
   })
+
+/** @internal */
+export const withFolder = <A, E, R>(
+  folders: Folders,
+  segments: ReadonlyArray<string>,
+  options: OpenOptions,
+  use: (folder: Folder) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Driver.Failure, R> =>
+  Effect.acquireUseRelease(
+    nowFs(() => folders.walk(segments, options)),
+    ({ folder }) => use(folder),
+    ({ close }) => Effect.sync(close)
+  )
 
 const folderFlags = Fs.constants.O_RDONLY | Fs.constants.O_DIRECTORY | Fs.constants.O_NOFOLLOW
 

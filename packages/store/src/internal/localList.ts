@@ -9,6 +9,7 @@ import * as Driver from "../Driver.ts"
 import type { Entry } from "../Entry.ts"
 import * as Key from "../Key.ts"
 import { callFs, isErrno, runFs } from "./localFile.ts"
+import { withFolder } from "./localFolder.ts"
 import type { Folders } from "./localFolder.ts"
 import { versionOf } from "./localVersion.ts"
 
@@ -76,9 +77,11 @@ const unlessGone = <A>(effect: Effect.Effect<A, Driver.Failure>, instead: A): Ef
   )
 
 const readFolder = (folders: Folders, prefix: Key.Prefix) =>
-  Effect.scoped(
-    Effect.flatMap(folders.open(Key.segments(prefix), { create: false }), ({ path }) =>
-      callFs<Array<Fs.Dirent>>((callback) => Fs.readdir(path, { withFileTypes: true }, callback)))
+  withFolder(
+    folders,
+    Key.segments(prefix),
+    { create: false },
+    ({ path }) => callFs<Array<Fs.Dirent>>((callback) => Fs.readdir(path, { withFileTypes: true }, callback))
   )
 
 /** Names that are no keys (unfinished writes, links, devices, `\` in a name) cannot be addressed and are left out. */
@@ -104,9 +107,11 @@ const describe = (
   names.length === 0
     ? Effect.succeed([])
     : unlessGone(
-      Effect.scoped(
-        Effect.flatMap(folders.open(Key.segments(prefix), { create: false }), ({ path }) =>
-          callFs<ReadonlyArray<Entry>>((callback) => describeAll(path, names, callback)))
+      withFolder(
+        folders,
+        Key.segments(prefix),
+        { create: false },
+        ({ path }) => callFs<ReadonlyArray<Entry>>((callback) => describeAll(path, names, callback))
       ),
       []
     )
@@ -164,10 +169,10 @@ export const sweep = (
   })
 
 const removeStale = (folders: Folders, prefix: Key.Prefix, name: string, before: number) =>
-  Effect.gen(function*() {
-    const { path } = yield* folders.open(Key.segments(prefix), { create: false })
-    const stats = yield* callFs<Fs.Stats>((callback) => Fs.lstat(`${path}/${name}`, callback))
-    if (stats.mtimeMs > before) return 0
-    yield* runFs((callback) => Fs.unlink(`${path}/${name}`, callback))
-    return 1
-  }).pipe(Effect.scoped)
+  withFolder(folders, Key.segments(prefix), { create: false }, ({ path }) =>
+    Effect.gen(function*() {
+      const stats = yield* callFs<Fs.Stats>((callback) => Fs.lstat(`${path}/${name}`, callback))
+      if (stats.mtimeMs > before) return 0
+      yield* runFs((callback) => Fs.unlink(`${path}/${name}`, callback))
+      return 1
+    }))
