@@ -5,7 +5,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Driver from "../Driver.ts"
-import type { Entry, WriteResult } from "../Entry.ts"
+import type { Entry, ObjectInfo, WriteResult } from "../Entry.ts"
 import * as Key from "../Key.ts"
 import type { Operations, Range, ReadOptions, TransferOptions, WriteOptions } from "../Operations.ts"
 import * as E from "../StoreError.ts"
@@ -222,22 +222,31 @@ const collectParts = (object: Opened, first: Uint8Array | undefined): Effect.Eff
 
 const looking = (kernel: Kernel): Pick<Operations, "stat" | "exists" | "list"> => {
   const { base, driver } = kernel
+  const look = <A>(
+    operation: string,
+    path: string,
+    answer: (node: Driver.Node, source: Place) => Effect.Effect<A, E.StoreError>
+  ) =>
+    Effect.flatMap(
+      kernel.locate(operation, path),
+      (source) =>
+        Effect.flatMap(
+          kernel.guard({ operation, source }, driver.stat(source.key)),
+          (node) => answer(node, source)
+        )
+    )
   return {
     stat: (path) =>
-      Effect.gen(function*() {
-        const source = yield* kernel.locate("stat", path)
-        const node = yield* kernel.guard({ operation: "stat", source }, driver.stat(source.key))
-        if (node._tag === "Folder") {
-          return yield* at(driver, "stat", new E.InvalidPath({ path: source.path, reason: "IsFolder" }))
-        }
-        return { key: source.path, ...node.version, ...node.attributes }
-      }),
+      look("stat", path, (node, source): Effect.Effect<ObjectInfo, E.StoreError> =>
+        node._tag === "Folder"
+          ? at(driver, "stat", new E.InvalidPath({ path: source.path, reason: "IsFolder" }))
+          : Effect.succeed({ key: source.path, ...node.version, ...node.attributes })),
     exists: (path) =>
-      Effect.gen(function*() {
-        const source = yield* kernel.locate("exists", path)
-        const node = yield* kernel.guard({ operation: "exists", source }, driver.stat(source.key))
-        return node._tag === "Object"
-      }).pipe(Effect.catchTag("NotFound", () => Effect.succeed(false))),
+      Effect.catchTag(
+        look("exists", path, (node) => Effect.succeed(node._tag === "Object")),
+        "NotFound",
+        () => Effect.succeed(false)
+      ),
     list: (path, options) => {
       const listPage = driver.listPage
       if (listPage === undefined) return Stream.fail(refused(driver, "list", "list"))
