@@ -405,6 +405,24 @@ export class CookieRefused extends Schema.TaggedError<CookieRefused>()("CookieRe
   }
 }
 
+/**
+ * A response is no stream of events (`Status`, `ContentType`), or a line or an event in it is over the limit.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EventStreamError extends Schema.TaggedError<EventStreamError>()("EventStreamError", {
+  reason: Schema.Literal("Status", "ContentType", "Line", "Event"),
+  status: Schema.optional(Schema.Number),
+  maximum: Schema.optional(Schema.Number)
+}) {
+  override get message(): string {
+    return this.maximum === undefined
+      ? `The response (status ${this.status}) is no stream of events: ${this.reason}.`
+      : `The stream of events has a longer ${this.reason.toLowerCase()} than ${this.maximum}; raise the limit if this is expected.`
+  }
+}
+
 const members = [
   InvalidRequest,
   ConnectError,
@@ -428,7 +446,8 @@ const members = [
   BodyConsumed,
   DecompressionError,
   DecompressionLimit,
-  CookieRefused
+  CookieRefused,
+  EventStreamError
 ] as const
 
 /**

@@ -16,7 +16,7 @@ import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
-import { fromClientError } from "./HttpError.ts"
+import { isPassing, isTransient, isUnsent } from "./internal/classifyFailure.ts"
 import { isReplayable } from "./internal/encodeBody.ts"
 import { interceptSend, leave } from "./internal/interceptSend.ts"
 import type { Send } from "./internal/interceptSend.ts"
@@ -86,45 +86,6 @@ export interface RetryOptions {
 /** RFC 9110 §9.2.2 */
 const idempotent = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
 
-/** Too many requests, timeouts, and servers that are not there for a moment. */
-const transient = new Set([408, 425, 429, 500, 502, 503, 504])
-
-/** Nothing reached the server, so even a request that is not idempotent may be repeated. */
-const isUnsent = (error: HttpClientError): boolean =>
-  Option.exists(fromClientError(error), (cause) => {
-    switch (cause._tag) {
-      case "ConnectError":
-      case "ConnectTimeout":
-      case "PoolTimeout":
-      case "DnsError":
-        return true
-      case "ConnectionClosed":
-        return cause.sent === "none"
-      default:
-        return false
-    }
-  })
-
-/** The server or the way to it failed, in a manner that may pass. */
-const isPassing = (error: HttpClientError): boolean =>
-  error._tag === "RequestError" && error.reason === "Transport" &&
-  Option.match(fromClientError(error), {
-    onNone: () => true,
-    onSome: (cause) => {
-      switch (cause._tag) {
-        case "ConnectError":
-        case "ConnectTimeout":
-        case "DnsError":
-        case "PoolTimeout":
-        case "ConnectionClosed":
-        case "HeadersTimeout":
-          return true
-        default:
-          return false
-      }
-    }
-  })
-
 /**
  * What a `Retry-After` value asks to wait, in milliseconds from `now`: seconds or an HTTP date (RFC 9110 §10.2.3).
  *
@@ -143,7 +104,7 @@ type Tried = { readonly response: HttpClientResponse } | { readonly error: HttpC
 const mayRepeat = (tried: Tried, repeatable: boolean): boolean =>
   "error" in tried
     ? isPassing(tried.error) && (repeatable || isUnsent(tried.error))
-    : repeatable && transient.has(tried.response.status)
+    : repeatable && isTransient(tried.response.status)
 
 const retrying = <E, R>(
   send: Send<E | HttpClientError, R>,
