@@ -34,8 +34,10 @@ const startServer = () =>
   new Promise<{ readonly url: string; readonly stop: () => void }>((resolve, reject) => {
     const child = fork(new URL("server.ts", import.meta.url), [], { execArgv: ["--import", "tsx"] })
     child.once("error", reject)
-    child.once("message", (port) =>
-      resolve({ url: `http://127.0.0.1:${Number(port)}`, stop: () => child.disconnect() }))
+    child.once(
+      "message",
+      (port) => resolve({ url: `http://127.0.0.1:${Number(port)}`, stop: () => child.disconnect() })
+    )
   })
 
 /** CPU time of this process per run, over one round of runs one after the other. */

@@ -3,6 +3,7 @@ import type * as QueryTable from "../tools/QueryTable.ts"
 import type * as ReadFile from "../tools/ReadFile.ts"
 import type * as Recall from "../tools/Recall.ts"
 import type { TableQuery } from "./planTable.ts"
+import { intensive } from "./planTable.ts"
 import { contentWords } from "./rankNotes.ts"
 
 type Description = typeof QueryTable.Description.Type
@@ -53,14 +54,15 @@ const answerQuery = (query: TableQuery, answer: Answer, asksForChart: boolean): 
   switch (query.kind) {
     case "figure":
       return `The ${what}${where} is **${cell(answer.rows[0]?.[0] ?? null)}**.`
-    case "ranking": {
-      const [first] = answer.rows
-      const [title, ...titles] = answer.columns
-      if (answer.rows.length === 1 && first !== undefined) {
-        return `By ${what}${where}, it is **${cell(first[0]!)}** with ${titles.join(", ")} of **${cell(first[1]!)}**.`
-      }
-      const table = markdownTable(["", title!, ...titles], answer.rows.map((row, i) => [String(i + 1), ...row]))
-      return `By ${what}${where}:\n\n${table}`
+    case "ranking":
+      return answerRanking(query, answer)
+    case "distinct": {
+      const names = answer.rows.map(([name]) => cell(name ?? null))
+      const atLeast = names.length === answer.rowsOut && names.length < 200 ? "" : "at least "
+      const [verb, form] = names.length === 1 ? ["is", "value"] : ["are", "different values"]
+      return `There ${verb} ${atLeast}**${names.length}** ${form} of ${what}${where}: ${names.slice(0, 20).join(", ")}${
+        names.length > 20 ? ", ..." : ""
+      }.`
     }
     case "groups":
       return asksForChart
@@ -71,6 +73,22 @@ const answerQuery = (query: TableQuery, answer: Answer, asksForChart: boolean): 
       return `The ${what}${where}${shown}:\n\n${markdownTable(answer.columns, answer.rows)}`
     }
   }
+}
+
+const numbered = (index: number, row: ReadonlyArray<string | null>) => row.toSpliced(0, 0, String(index + 1))
+
+const answerRanking = ({ count, what, where }: TableQuery, answer: Answer): string => {
+  const shown = answer.rows.slice(0, count)
+  const last = shown.at(-1)
+  const next = answer.rows[count]
+  const tied = last !== undefined && next !== undefined && last[1] === next[1]
+    ? ` ${cell(next[0]!)} has just as much, and there may be others.`
+    : ""
+  if (count === 1 && last !== undefined) {
+    return `The ${what}${where} is **${cell(last[0]!)}**: **${cell(last[1]!)}**.${tied}`
+  }
+  const table = markdownTable(["", ...answer.columns], shown.map((row, i) => numbered(i, row)))
+  return `By ${what}${where}:\n\n${table}${tied === "" ? "" : `\n\n${tied.trim()}`}`
 }
 
 const barWidth = 30
@@ -119,7 +137,9 @@ export const tableHint = (description: Description): string => {
   const number = description.columns.find(({ type }) => type === "number")?.name
   const text = description.columns.find(({ type }) => type === "text")?.name
   if (number === undefined) return "Try: \"How many rows are there?\""
-  return `Try: "What is the total ${number}${text === undefined ? "" : ` per ${text}`}?"`
+  return `Try: "What is the ${intensive.test(number) ? "average" : "total"} ${number}${
+    text === undefined ? "" : ` per ${text}`
+  }?"`
 }
 
 interface Found {
@@ -127,6 +147,8 @@ interface Found {
   readonly line: number
   readonly text: string
   readonly score: number
+  /** It has more than half of the question's words. */
+  readonly close: boolean
 }
 
 /** @internal The lines of some pages that share the most words with the question. */
@@ -137,17 +159,24 @@ export const findLines = (question: string, pages: ReadonlyArray<typeof ReadFile
       file,
       line: firstLine + index,
       text: line.trim(),
-      score: new Set(contentWords(line).filter((word) => wanted.has(word))).size
+      score: new Set(contentWords(line).filter((word) => wanted.has(word))).size,
+      close: false
     }))
   ).filter(({ score }) => score > 0)
   const best = Math.max(0, ...found.map(({ score }) => score))
-  return found.filter(({ score }) => score === best).slice(0, 5)
+  const fitting = found.filter(({ score }) => score === best)
+  // A heading says where something is, not what it is.
+  const sentences = fitting.filter(({ text }) => !text.startsWith("#"))
+  const close = best * 2 > wanted.size
+  return (sentences.length > 0 ? sentences : fitting).slice(0, 5)
+    .map(({ file, line, score, text }) => ({ file, line, score, text, close }))
 }
 
 const quote = (text: string) => `> ${text.length <= 400 ? text : `${text.slice(0, 400)}...`}`
 
 /** @internal */
 export const answerLines = (found: ReadonlyArray<Found>): string =>
+  (found.every(({ close }) => close) ? "" : "No line clearly answers this. These come closest:\n\n") +
   found.map(({ file, line, text }) => `${quote(text)}\n\n${file}, line ${line}`).join("\n\n") +
   "\n\n_Found by read_file._"
 

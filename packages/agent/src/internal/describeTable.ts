@@ -53,7 +53,7 @@ const distinct = (table: Table, column: Column): ReadonlyArray<string> =>
 
 const maxMentions = 20
 
-/** @internal Which texts of the table occur as whole words in `text`, longest first. */
+/** @internal Which texts of the table occur as whole words in `text`, also in the plural, longest first. */
 export const findMentions = (table: Table, text: string): ReadonlyArray<Mention> => {
   const words = ` ${normalize(text)} `
   return table.columns
@@ -62,12 +62,21 @@ export const findMentions = (table: Table, text: string): ReadonlyArray<Mention>
       distinct(table, column)
         .filter((value) => {
           const wanted = normalize(value)
-          return wanted.length > 1 && words.includes(` ${wanted} `)
+          return wanted.length > 1 && pluralsOf(wanted).some((form) => words.includes(` ${form} `))
         })
         .map((value) => ({ column: column.name, value }))
     )
     .toSorted((a, b) => b.value.length - a.value.length)
     .slice(0, maxMentions)
 }
+
+/** "lamps" is the Lamp, "shelves" are the Shelf. */
+const pluralsOf = (word: string): ReadonlyArray<string> => [
+  word,
+  `${word}s`,
+  `${word}es`,
+  word.replace(/fe?$/, "ves"),
+  word.replace(/y$/, "ies")
+]
 
 const normalize = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim()

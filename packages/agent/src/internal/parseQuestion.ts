@@ -5,7 +5,7 @@ export type Figure = "sum" | "avg" | "min" | "max" | "count"
 
 const figures: ReadonlyArray<readonly [Figure, RegExp]> = [
   ["count", /\b(?:how many|count|number of)\b/i],
-  ["avg", /\b(?:average|mean|avg|typical)\b/i],
+  ["avg", /\b(?:average|mean|avg|typical|warmer|hotter|colder|cooler)\b/i],
   ["sum", /\b(?:total|totals|sum|altogether|overall|combined|how much|add up)\b/i],
   ["max", /\b(?:max|maximum|highest|largest|biggest|greatest|peak)\b/i],
   ["min", /\b(?:min|minimum|lowest|smallest)\b/i]
@@ -29,8 +29,8 @@ export interface Ranking {
 }
 
 const countPattern = "(\\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten)"
-const bestWords = "best|top|highest|largest|biggest|greatest|strongest|most"
-const worstWords = "worst|bottom|lowest|smallest|weakest|least|fewest"
+const bestWords = "best|top|highest|largest|biggest|greatest|strongest|most|warmest|hottest|wettest|priciest"
+const worstWords = "worst|bottom|lowest|smallest|weakest|least|fewest|coldest|coolest|driest|cheapest"
 
 /** @internal */
 export const parseRanking = (question: string): Ranking | undefined => {
@@ -61,6 +61,12 @@ const rangeWord = new RegExp(
   `\\b(?:from|between)\\s+(${monthPattern})\\.?\\s+(?:to|and|until|through)\\s+(${monthPattern})\\b`,
   "i"
 )
+/** "Did it grow from May to June?" asks for both months, not for the time between. */
+const comparesWord = /\b(?:compare|versus|vs|grow|grew|increase|decrease|rise|rose|fall|fell|drop)/i
+
+/** @internal */
+export const compares = (question: string): boolean => comparesWord.test(question)
+
 const isoPattern = "\\d{4}-\\d{2}(?:-\\d{2})?"
 const relations: Record<string, "gt" | "gte" | "lt" | "lte"> = {
   after: "gt",
@@ -78,7 +84,7 @@ const relations: Record<string, "gt" | "gte" | "lt" | "lte"> = {
 export const parsePeriods = (question: string, years: ReadonlyArray<number>): ReadonlyArray<Period> => {
   const year = /\b(?:19|20)\d{2}\b/.exec(question)?.[0]
   const inYear = year ?? (years.length === 1 ? String(years[0]) : undefined)
-  const range = rangeWord.exec(question)
+  const range = comparesWord.test(question) ? null : rangeWord.exec(question)
   if (range !== null && inYear !== undefined) {
     return [monthRange(inYear, parseMonth(range[1]!)!, parseMonth(range[2]!)!)]
   }
@@ -96,7 +102,9 @@ export const parsePeriods = (question: string, years: ReadonlyArray<number>): Re
   }
   const dates = Array.from(question.matchAll(new RegExp(`\\b${isoPattern}\\b`, "g")), ([value]) => value)
   if (dates.length > 0) {
-    return dates.map((value) => ({ op: value.length === 7 ? "month" : "eq", value, text: `in ${value}` }))
+    return dates.map((value) =>
+      value.length === 7 ? { op: "month", value, text: `in ${value}` } : { op: "eq", value, text: `on ${value}` }
+    )
   }
   const months = Array.from(question.matchAll(monthWord)).filter(([word]) => !/^may$/.test(word))
   if (months.length > 0) {
@@ -178,3 +186,8 @@ export const parseThreshold = (
     : "gt"
   return { op, value: found[2]!.replaceAll(",", ""), text: `${words} ${found[2]}` }
 }
+
+/** @internal What nothing here works out; to answer with something near it would mislead. */
+export const beyondRules = (question: string): string | undefined =>
+  /\b(?:share|percentage|proportion|fraction|ratio|median|quartile|percentile|deviation|variance|correlat\w*|trend\w*|forecast\w*|predict\w*|growth|why)\b/i
+    .exec(question)?.[0].toLowerCase()

@@ -1,6 +1,14 @@
 import type * as QueryTable from "../tools/QueryTable.ts"
-import type { Figure, Period } from "./parseQuestion.ts"
-import { parseFigure, parsePeriods, parseRanking, parseThreshold } from "./parseQuestion.ts"
+import type { Figure, Period, Ranking } from "./parseQuestion.ts"
+import {
+  beyondRules,
+  compares,
+  parseFigure,
+  parsePeriods,
+  parseRanking,
+  parseThreshold,
+  withoutMonths
+} from "./parseQuestion.ts"
 import { contentWords } from "./rankNotes.ts"
 
 type Description = typeof QueryTable.Description.Type
@@ -11,9 +19,11 @@ type Filter = NonNullable<Args["filters"]>[number]
 /** @internal A query and, in words, what it works out. */
 export interface TableQuery {
   readonly args: Args
-  readonly kind: "figure" | "groups" | "ranking" | "rows"
+  readonly kind: "figure" | "groups" | "ranking" | "rows" | "distinct"
   readonly what: string
   readonly where: string
+  /** How many a ranking is to show; one more is asked for, to see whether the last shares its place. */
+  readonly count: number
 }
 
 /** @internal Words that show that a question is about a table. */
@@ -23,9 +33,17 @@ export const asksForTable = (question: string): boolean =>
 
 const synonyms: ReadonlyArray<readonly [question: RegExp, column: RegExp]> = [
   [/\b(?:sales|turnover|income|earnings|earned|revenues?|selling)\b/i, /revenue|sales|turnover|income|amount|total/i],
-  [/\b(?:sold|units|quantity|quantities|pieces|items)\b/i, /quantity|qty|units|sold|count/i],
-  [/\b(?:costs?|spent|spend|spending|expenses?|paid|expensive|cheap)\b/i, /cost|expense|amount|price|paid/i]
+  [/\b(?:sold|units|quantity|quantities|pieces|items)\b|\bhow many\b.*\bsell\b/i, /quantity|qty|units|sold|count/i],
+  [/\b(?:expensive|cheap\w*|pric\w+)\b/i, /price|cost/i],
+  [/\b(?:costs?|spent|spend|spending|expenses?|paid)\b/i, /cost|expense|amount|price|paid/i],
+  [/\bhow many\b.*\b(?:have|left|stock)\b/i, /stock|on.?hand/i],
+  [/\b(?:warm|hot|cold|cool)\w*\b/i, /temp/i],
+  [/\b(?:wet|dry|dri)\w*\b/i, /rain|precip/i]
 ]
+/** What a row of a table may be called, beside the name of its file. */
+const rowWords =
+  /\b(?:rows?|records?|entr(?:y|ies)|lines?|times|sales?|orders?|purchases?|transactions?|values?|amounts?|numbers?)\b/i
+const stockColumn = /stock|on.?hand|quantity|qty/i
 const usualMeasures = [
   /revenue|sales|turnover|income/i,
   /amount|total|value/i,
@@ -34,8 +52,10 @@ const usualMeasures = [
   /price/i
 ]
 const identifiers = /(?:^|[\s_-])(?:id|no|nr|number|code|zip|year|index)$/i
-/** Columns whose cells must not be added up to compare groups. */
-const intensive = /price|rate|rating|score|age\b|temperature|percent|discount|height|weight/i
+/** @internal Columns whose cells must not be added up to compare groups. */
+export const intensive = /price|rate|rating|score|age\b|temperature|percent|discount|height|weight/i
+
+const isIntensive = (column: Column | undefined): boolean => column !== undefined && intensive.test(column.name)
 
 /** @internal How well a question fits a table: how many of its columns and cells it mentions. */
 export const fitOf = (question: string, { columns, mentioned }: Description): number =>
@@ -64,6 +84,8 @@ export const planQueries = (question: string, table: Description, lenient: boole
   const periods = date === undefined ? [] : parsePeriods(question, years)
   const group = findGroup(question, table, date, periods.length > 0)
   const choices = cellFilters(question, table)
+  const beyond = beyondRules(question)
+  if (beyond !== undefined && !table.columns.some(({ name }) => name.toLowerCase().includes(beyond))) return []
   const shape = findShape(question, table, group, choices.length + periods.length > 0)
   if (shape === undefined) return []
   const periodVariants: ReadonlyArray<Period | undefined> = periods.length === 0 ? [undefined] : periods
@@ -81,7 +103,8 @@ export const planQueries = (question: string, table: Description, lenient: boole
         ...(all.length === 0 ? {} : { filters: all }),
         ...(lenient ? { lenient } : {})
       }
-      return { args, kind: shape.kind, what: shape.what, where: where.map((part) => ` ${part}`).join("") }
+      const { count = 1, kind, what } = shape
+      return { args, kind, what, count, where: where.map((part) => ` ${part}`).join("") }
     })
   )
 }
@@ -111,11 +134,10 @@ interface Group {
 const units: ReadonlyArray<readonly ["day" | "month" | "year", RegExp]> = [
   ["month", /\b(?:months?|monthly)\b/i],
   ["year", /\b(?:years?|yearly|annual)\b/i],
-  ["day", /\b(?:days?|daily|dates?)\b/i]
+  ["day", /\b(?:days?|daily|dates?|when)\b/i]
 ]
 
-const groupWords =
-  /\b(?:by|per|each|every|chart|plot|graph|top|best|worst|bottom|highest|lowest|most|least|monthly|yearly|daily)\b/i
+const groupWords = /\b(?:by|per|each|every|chart|plot|graph|monthly|yearly|daily)\b/i
 
 /** What the rows are to be grouped by: "per product", "which month", "top 3 regions". */
 const findGroup = (
@@ -124,7 +146,7 @@ const findGroup = (
   date: Column | undefined,
   hasPeriod: boolean
 ): Group | undefined => {
-  const always = groupWords.test(question)
+  const always = groupWords.test(question) || parseRanking(question) !== undefined
   const grouped = (word: string) =>
     always || new RegExp(`\\b(?:which|what)\\s+(?:\\w+\\s+)?${word}`, "i").test(question)
   const text = table.columns.find((column) =>
@@ -179,6 +201,7 @@ const variants = (choices: ReadonlyArray<Choice>): ReadonlyArray<ReadonlyArray<C
 interface Shape {
   readonly kind: TableQuery["kind"]
   readonly args: Omit<Args, "file" | "filters" | "lenient">
+  readonly count?: number
   readonly what: string
   readonly filters: ReadonlyArray<Filter>
   readonly where: ReadonlyArray<string>
@@ -192,7 +215,7 @@ const findShape = (
 ): Shape | undefined => {
   const figure = findFigure(question, table)
   const ranking = parseRanking(question)
-  const measure = findMeasure(question, table)
+  const { measure, named } = findMeasure(question, table)
   const threshold = measure === undefined ? undefined : parseThreshold(question)
   const filters: ReadonlyArray<Filter> = threshold === undefined || measure === undefined
     ? []
@@ -205,31 +228,45 @@ const findShape = (
     filters,
     where
   })
+  const listed = listedColumn(question, table)
+  if (listed !== undefined && (figure === undefined || figure === "count")) {
+    const args = { groupBy: [{ column: listed.name, by: "value" as const }], aggregates: [{ fn: "count" as const }] }
+    return shape("distinct", listed.name, { ...args, limit: 200 })
+  }
   if (figure === "count" && group === undefined) {
-    return shape("figure", "number of rows", { aggregates: [{ fn: "count" }] })
+    return countsRows(question, table, named, threshold !== undefined)
+      ? shape("figure", "number of rows", { aggregates: [{ fn: "count" }] })
+      : undefined
   }
   if (
     group !== undefined &&
     (figure !== undefined || ranking !== undefined || /\b(?:by|per|each|every|chart|plot|graph)\b/i.test(question))
   ) {
-    const aggregate = groupAggregate(figure, ranking !== undefined, measure)
+    const aggregate = groupAggregate(figure, ranking, measure)
     const title = aggregate.column === undefined ? "count" : `${aggregate.fn}(${aggregate.column})`
     const args = { groupBy: [{ column: group.column, by: group.by }], aggregates: [aggregate] }
-    const what = `${describeFigure(aggregate.fn, aggregate.column)} per ${group.text}`
-    return ranking === undefined || (ranking.count === 1 && /\b(?:each|every)\b/i.test(question))
-      ? shape("groups", what, args)
-      : shape("ranking", what, { ...args, sort: { by: title, direction: ranking.direction }, limit: ranking.count })
+    const what = describeFigure(aggregate.fn, aggregate.column)
+    if (ranking === undefined || (ranking.count === 1 && /\b(?:each|every)\b/i.test(question))) {
+      return shape("groups", `${what} per ${group.text}`, args)
+    }
+    const { count, direction } = ranking
+    const place = aggregate.fn === "max" || aggregate.fn === "min" ? "" : direction === "desc" ? "highest " : "lowest "
+    const text = count === 1 ? `${group.text} with the ${place}${what}` : `${what} per ${group.text}`
+    return { ...shape("ranking", text, { ...args, sort: { by: title, direction }, limit: count + 1 }), count }
   }
   const plain = figure ?? (ranking === undefined ? undefined : ranking.direction === "desc" ? "max" : "min")
   if (plain !== undefined && measure !== undefined) {
+    // "The best customer" is no question about the highest revenue when there are no customers.
+    if (ranking !== undefined && !named && !rowWords.test(question)) return undefined
     if (ranking !== undefined && /\brows?\b|\bentr|\brecords?\b/i.test(question)) {
       const sort = { by: measure.name, direction: ranking.direction }
       return shape("rows", `rows by ${measure.name}`, { select: true, sort, limit: ranking.count })
     }
     return shape("figure", describeFigure(plain, measure.name), { aggregates: [{ fn: plain, column: measure.name }] })
   }
-  if (narrowed && measure !== undefined && mentions(question, measure.name)) {
-    return shape("figure", describeFigure("sum", measure.name), { aggregates: [{ fn: "sum", column: measure.name }] })
+  if (narrowed && measure !== undefined && (compares(question) || mentions(question, measure.name))) {
+    const fn = compares(question) && isIntensive(measure) ? "avg" : "sum"
+    return shape("figure", describeFigure(fn, measure.name), { aggregates: [{ fn, column: measure.name }] })
   }
   if (narrowed || threshold !== undefined || /\b(?:rows?|list|show|first)\b/i.test(question)) {
     return shape("rows", "rows", {
@@ -240,40 +277,76 @@ const findShape = (
   return undefined
 }
 
-/** "How many units were sold" adds up a column; "how many orders" counts rows. */
+const isNumber = (column: Column): boolean => column.type === "number" && !identifiers.test(column.name)
+
+/** "How many units were sold" adds up a column, as does "how many chairs do we have"; "how many orders" counts rows. */
 const findFigure = (question: string, table: Description): Figure | undefined => {
   const figure = parseFigure(question)
   if (figure !== "count" || /\b(?:rows?|records?|entries|times)\b/i.test(question)) return figure
   if (parseThreshold(question) !== undefined) return figure
-  const numbers = table.columns.filter((column) => column.type === "number" && !identifiers.test(column.name))
+  const numbers = table.columns.filter(isNumber)
   const adds = numbers.some((column) => mentions(question, column.name)) ||
-    (/\b(?:units|pieces|items|quantity)\b/i.test(question) &&
-      numbers.some(({ name }) => /quantity|qty|units|sold/i.test(name)))
+    (/\b(?:units|pieces|items|quantity|sold|sell)\b/i.test(question) &&
+      numbers.some(({ name }) => /quantity|qty|units|sold/i.test(name))) ||
+    (table.mentioned.length > 0 && !rowWords.test(question) && numbers.some(({ name }) => stockColumn.test(name)))
   return adds ? "sum" : "count"
 }
 
-const groupAggregate = (figure: Figure | undefined, ranked: boolean, measure: Column | undefined) => {
-  if (figure === "count" || measure === undefined) return { fn: "count" as const }
-  const extreme = figure === "max" || figure === "min"
-  // "The month with the highest revenue" adds up; "the product with the highest price" does not.
-  const fn = figure === undefined || (ranked && extreme && !intensive.test(measure.name)) ? "sum" : figure
-  return { fn, column: measure.name }
+/**
+ * The column whose different values are asked for: "which products do we sell",
+ * "how many regions are there". Only when every word is understood: "which
+ * products are profitable" asks for something else.
+ */
+const listedColumn = (question: string, table: Description): Column | undefined => {
+  const noun = /\b(?:how many|which|what|list|show)\s+(?:(?:are|all|of|the|me|different|distinct|unique)\s+)*(\w+s)\b/i
+    .exec(question)?.[1]
+  const column = table.columns.find(({ name, type }) => type === "text" && noun !== undefined && mentions(noun, name))
+  if (column === undefined) return undefined
+  const known = new Set([
+    ...wordsOf(column.name),
+    ...table.mentioned.flatMap(({ value }) => contentWords(value)),
+    ...table.mentioned.flatMap((mention) => wordsOf(mention.column)),
+    ...contentWords("sell have exist different distinct unique list show many there all table file")
+  ])
+  return contentWords(withoutMonths(question)).every((word) => known.has(word) || /^(?:19|20)\d\d$/.test(word))
+    ? column
+    : undefined
 }
 
-const findMeasure = (question: string, { columns }: Description): Column | undefined => {
+/** Whether a count of rows answers: of "sales", of what the file is named after, or of rows with a certain cell. */
+const countsRows = (question: string, table: Description, named: boolean, limited: boolean): boolean => {
+  const numbers = table.columns.filter(isNumber)
+  // "On how many days did it rain" would need a limit for the rain.
+  if (named && !limited && numbers.some(({ name }) => mentionsPart(question, name))) return false
+  const ofFile = wordsOf(table.file.replace(/\.\w+$/, "")).some((word) => contentWords(question).includes(word))
+  return limited || rowWords.test(question) || ofFile || table.mentioned.length > 0 ||
+    table.columns.some((column) => mentions(question, column.name))
+}
+
+const groupAggregate = (figure: Figure | undefined, ranking: Ranking | undefined, measure: Column | undefined) => {
+  if (figure === "count" || measure === undefined) return { fn: "count" as const }
+  const column = measure.name
+  const extreme = figure === undefined || figure === "max" || figure === "min"
+  if (ranking === undefined || !extreme) return { fn: figure ?? (isIntensive(measure) ? "avg" : "sum"), column }
+  // "The month with the highest revenue" adds up; "the product with the highest price" does not.
+  if (!isIntensive(measure)) return { fn: "sum" as const, column }
+  return { fn: ranking.direction === "desc" ? "max" as const : "min" as const, column }
+}
+
+/** The column of numbers that a question is about, and whether it says so or there is only that to choose. */
+const findMeasure = (
+  question: string,
+  { columns }: Description
+): { readonly measure: Column | undefined; readonly named: boolean } => {
   const numbers = columns.filter((column) => column.type === "number")
-  const named = numbers.find((column) => mentions(question, column.name)) ??
-    numbers.find((column) => mentionsPart(question, column.name))
-  if (named !== undefined) return named
-  for (const [word, column] of synonyms) {
-    const match = word.test(question) ? numbers.find(({ name }) => column.test(name)) : undefined
-    if (match !== undefined) return match
-  }
-  const measures = numbers.filter(({ name }) => !identifiers.test(name))
-  if (measures.length === 1) return measures[0]
-  return usualMeasures.map((pattern) => measures.find(({ name }) => pattern.test(name))).find((found) =>
-    found !== undefined
-  )
+  const said = numbers.find((column) => mentions(question, column.name)) ??
+    numbers.find((column) => mentionsPart(question, column.name)) ??
+    synonyms.flatMap(([word, column]) => word.test(question) ? numbers.filter(({ name }) => column.test(name)) : [])[0]
+  if (said !== undefined) return { measure: said, named: true }
+  const measures = numbers.filter(isNumber)
+  if (measures.length === 1) return { measure: measures[0], named: false }
+  const usual = usualMeasures.flatMap((pattern) => measures.filter(({ name }) => pattern.test(name)))[0]
+  return { measure: usual, named: false }
 }
 
 const figureNames: Record<Figure, string> = {

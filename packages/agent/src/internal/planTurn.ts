@@ -147,6 +147,19 @@ const greeting: Rule = ({ question, tools }) =>
     ? say(`I am an offline planner that follows fixed rules, not a language model. ${capabilities(tools)}`)
     : undefined
 
+const courtesy: Rule = ({ question, tools }) => {
+  const [said] =
+    /^(?:thanks?|thank you|thx|cheers|bye|goodbye|ok|okay|great|nice|cool|perfect|good)\b/i.exec(question.trim()) ?? []
+  if (said === undefined || question.trim().split(/\s+/).length > 4) return undefined
+  const reply = /^(?:bye|goodbye)/i.test(said) ? "Goodbye." : /^th|^cheers/i.test(said) ? "You are welcome." : "Good."
+  return say(`${reply} ${capabilities(tools)}`)
+}
+
+const forget: Rule = ({ question, tools }) =>
+  /^\s*(?:please\s+)?(?:forget|delete|erase|unlearn)\b/i.test(question)
+    ? say(`I have no tool that forgets or deletes, so nothing was changed. ${capabilities(tools)}`)
+    : undefined
+
 const remember: Rule = (situation) => {
   const text = parseRemember(situation.question)
   if (text === undefined || /^(?:me|when|what|who|where|how)\b/i.test(text)) return undefined
@@ -182,7 +195,9 @@ const arithmetic: Rule = (situation) => {
 
 const nameIn = (question: string, file: Attachment): boolean =>
   question.toLowerCase().includes(file.name.toLowerCase()) ||
-  new RegExp(`\\b${stemOf(file.name).replace(/[^\w ]/g, ".")}\\b`, "i").test(question)
+  new RegExp(`\\b${patternOf(stemOf(file.name))}\\b`, "i").test(question)
+
+const patternOf = (text: string) => text.replace(/[^\w ]/g, ".")
 
 const stemOf = (name: string) => name.replace(/\.[^.]+$/, "").replace(/^.*\//, "")
 
@@ -226,6 +241,8 @@ const table: Rule = (situation) => {
   if (asksForSummary(question) && !asksForTable(question)) return say(descriptions.map(answerDescription).join("\n\n"))
   const queries = planQueries(question, description, lenient)
   if (queries.length === 0) {
+    // Another file, attached with it, may be what is meant.
+    if (fitOf(question, description) === 0 && filesFor(situation).some(({ name }) => !isTabular(name))) return undefined
     const sorry = "I can't work that out with fixed rules, but this is what the table holds."
     return say(`${sorry}\n\n${answerDescription(description)}\n\n${tableHint(description)}`)
   }
@@ -239,6 +256,13 @@ const table: Rule = (situation) => {
   })
   return say(answerTable(results, description, /\b(?:chart|plot|graph)\b/i.test(question)))
 }
+
+/** Without the words that only say where to look. */
+const withoutFrame = (question: string, file: Attachment): string =>
+  question.replace(file.name, " ").replace(
+    /\b(?:says?|mentions?|find|search|look|file|document|text|lines?|according)\b/gi,
+    " "
+  ).replace(new RegExp(`\\b${patternOf(stemOf(file.name))}\\b`, "gi"), " ")
 
 /** Questions about text files: read them, then quote the lines that fit. */
 const textFile: Rule = (situation) => {
@@ -262,10 +286,13 @@ const textFile: Rule = (situation) => {
     return call(...rest.map((page) => ({ name: "read_file", args: { file: first.file, page } })))
   }
   if (asksForSummary(question)) return say(answerSummary(pages))
-  const found = findLines(question.replace(file.name, " "), pages)
+  const found = findLines(withoutFrame(question, file), pages)
   return found.length > 0
     ? say(answerLines(found))
-    : say(`I found no line in ${file.name} that shares a word with the question.\n\n_Read by read_file._`)
+    : say(
+      `I found no line in ${file.name} that shares a word with the question. Try: "Summarise ${file.name}"\n\n` +
+        "_Read by read_file._"
+    )
 }
 
 const isQuestion = (text: string) =>
@@ -284,4 +311,14 @@ const recall: Rule = (situation) => {
   return say(answer ?? `I found no note that answers this. ${refusal(tools)}`)
 }
 
-const rules: ReadonlyArray<Rule> = [greeting, remember, fetchPages, arithmetic, table, textFile, recall]
+const rules: ReadonlyArray<Rule> = [
+  greeting,
+  courtesy,
+  forget,
+  remember,
+  fetchPages,
+  arithmetic,
+  table,
+  textFile,
+  recall
+]

@@ -25,8 +25,8 @@ const stores: ReadonlyArray<readonly [name: string, make: Effect.Effect<Writable
 
 const hostile = ["../x", "..", ".", "", "/etc/passwd", "a\0b", "folder", "folder/", "folder/inner.txt", "./sales.csv"]
 
-/** Bytes that are no text, in more than one chunk of any store. */
-const picture = Uint8Array.from({ length: 700_001 }, (_, i) => (i * 31) % 251)
+/** Bytes that are no text, in many chunks of any store. */
+const picture = Uint8Array.from({ length: 3_000_001 }, (_, i) => (i * 31) % 251)
 
 const bytesOf = (files: typeof Files.Files.Service, name: string) =>
   Effect.map(Stream.runCollect(files.read(name)), (chunks) => Chunk.toReadonlyArray(chunks))
@@ -44,7 +44,7 @@ describe.each(stores)("StoreFiles over %s", (_, make) => {
     Effect.gen(function*() {
       const { files } = yield* filled
       expect(Array.from(yield* Stream.runCollect(files.list))).toEqual([
-        { name: "picture.png", size: 700_001, type: "image/png" },
+        { name: "picture.png", size: 3_000_001, type: "image/png" },
         { name: "sales.csv", size: 8, type: "text/csv" }
       ])
       expect(yield* files.stat("sales.csv")).toEqual(Option.some({ name: "sales.csv", size: 8, type: "text/csv" }))
