@@ -34,9 +34,9 @@ if (process.env.SENNIT_BENCH_CHILD === undefined) {
       process.exit(1)
     }
   }
-  // A second process: tsx reads the workloads' TypeScript, and the collector can be asked to run between rounds.
+  // A second process, in which tsx reads the workloads' TypeScript. The collector is left alone: asked to run before a
+  // round it drops compiled code as well, and the round then measures the compiler.
   const { code } = await run(process.execPath, [
-    "--expose-gc",
     "--import",
     "tsx",
     import.meta.filename,
@@ -58,10 +58,7 @@ const measure = async (workload) => {
     await sides.peer()
     for (let i = 0; i < Math.max(5, Number(values.rounds)); i++) {
       // Whoever goes first in one round goes second in the next.
-      for (const side of i % 2 === 0 ? ["ours", "peer"] : ["peer", "ours"]) {
-        globalThis.gc()
-        samples[side].push(await sides[side]())
-      }
+      for (const side of i % 2 === 0 ? ["ours", "peer"] : ["peer", "ours"]) samples[side].push(await sides[side]())
     }
   } finally {
     await sides.close()

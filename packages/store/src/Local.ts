@@ -107,7 +107,7 @@ export const make = (
           lock: makeKeyedLock(),
           stamp: makeStamps(),
           durable: options.durability === "fsync",
-          chunkBytes: 2 ** 20
+          chunkBytes: 256 * 1024
         })
       )
     })
