@@ -12,7 +12,7 @@ await once(server, "listening")
 const address = server.address()
 const baseUrl = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`
 
-const client = createClient({ baseUrl, redirects: 3 })
+const client = createClient({ baseUrl, redirects: { max: 3 } })
 const response = await client.get("/moved")
 console.log(response.status, JSON.stringify(await response.json())) // => 200 {"path":"/here"}
 

@@ -4,16 +4,17 @@
  * @since 0.1.0
  */
 import * as HttpBody from "@effect/platform/HttpBody"
-import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as UrlParams from "@effect/platform/UrlParams"
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
+import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -22,21 +23,16 @@ import type { PoolStats } from "./ConnectionPool.ts"
 import type { PoolOptions } from "./HttpConfig.ts"
 import * as HttpError from "./HttpError.ts"
 import * as NetHttpClient from "./NetHttpClient.ts"
-import { withRedirects } from "./Redirect.ts"
+import * as Session from "./Session.ts"
 
 /**
- * - `baseUrl`: put before every URL
- * - `headers`: sent with every request, unless the request has its own
- * - `redirects`: how many to follow (10)
+ * Options of the pool and of the session; cookies are kept, redirects followed and compressed bodies decoded unless
+ * told otherwise.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ClientOptions extends PoolOptions {
-  readonly baseUrl?: string | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly redirects?: number | undefined
-}
+export interface ClientOptions extends PoolOptions, Session.SessionOptions {}
 
 /**
  * `json` is encoded and typed as such; `body` is sent as it is.
@@ -50,6 +46,8 @@ export interface RequestOptions {
   readonly json?: unknown
   readonly body?: string | Uint8Array | URLSearchParams | FormData | ReadableStream<Uint8Array> | undefined
   readonly signal?: AbortSignal | undefined
+  /** From the call to the head of the response; `TotalTimeout`. */
+  readonly timeout?: Duration.DurationInput | undefined
 }
 
 /**
@@ -105,15 +103,13 @@ const bodyOf = (options: RequestOptions): Effect.Effect<HttpBody.HttpBody, HttpE
 const requestOf = (
   method: HttpMethod,
   url: string,
-  client: ClientOptions,
   options: RequestOptions
 ): Effect.Effect<HttpClientRequest.HttpClientRequest, HttpError.InvalidRequest> =>
   Effect.map(bodyOf(options), (body) =>
     HttpClientRequest.modify(HttpClientRequest.make("GET")(url), { method }).pipe(
-      client.baseUrl === undefined ? identity : HttpClientRequest.prependUrl(client.baseUrl),
       options.query === undefined ? identity : HttpClientRequest.appendUrlParams(options.query),
       HttpClientRequest.setBody(body),
-      HttpClientRequest.setHeaders({ ...client.headers, ...options.headers })
+      HttpClientRequest.setHeaders(options.headers ?? {})
     ))
 
 /**
@@ -132,10 +128,12 @@ const requestOf = (
  * @category constructors
  */
 export const createClient = (options: ClientOptions = {}): Client => {
-  const runtime = ManagedRuntime.make(NetHttpClient.layerPooled(options))
+  const runtime = ManagedRuntime.make(
+    Layer.provideMerge(Session.layer(options), NetHttpClient.layerPooled(options))
+  )
 
   const run = <A, E>(
-    effect: Effect.Effect<A, E, HttpClient.HttpClient | ConnectionPool>,
+    effect: Effect.Effect<A, E, Session.Session | ConnectionPool>,
     signal?: AbortSignal
   ): Promise<A> =>
     runtime.runPromiseExit(effect, signal === undefined ? {} : { signal }).then(Exit.match({
@@ -160,9 +158,12 @@ export const createClient = (options: ClientOptions = {}): Client => {
   const request: Client["request"] = (method, url, requestOptions = {}) =>
     run(
       Effect.gen(function*() {
-        const client = withRedirects(yield* HttpClient.HttpClient, { max: options.redirects })
-        const made = yield* requestOf(method, url, options, requestOptions)
-        return responseOf(yield* Effect.mapError(client.execute(made), precise))
+        const { client } = yield* Session.Session
+        const made = yield* requestOf(method, url, requestOptions)
+        const timed = requestOptions.timeout === undefined
+          ? client
+          : Session.withTimeout(client, requestOptions.timeout)
+        return responseOf(yield* Effect.mapError(timed.execute(made), precise))
       }),
       requestOptions.signal
     )
