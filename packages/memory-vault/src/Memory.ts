@@ -163,6 +163,8 @@ export interface SaveResult {
   readonly merged: number
   /** Memories that hold no longer because of what was saved; for `saveAll` told with the last input of its batch. */
   readonly superseded: ReadonlyArray<MemoryId>
+  /** Prompt blocks of a vault that stood in the text and were left out; nothing else may have been in it. */
+  readonly blocks: number
 }
 
 /**
@@ -194,6 +196,8 @@ export interface RecallQuery extends MemoryFilter {
   readonly topK?: number | undefined
   /** Upper bound of the whole prompt block. Default 2000. */
   readonly tokenBudget?: number | undefined
+  /** How much of the budget procedures may take, 0 to 1. Default 0.25; 0 leaves them out, as do `types` without theirs. */
+  readonly proceduralShare?: number | undefined
   /** Default `xml`. */
   readonly format?: PromptFormat | undefined
   /** What was so at this time. Absent: what is so now, or will be. */
@@ -202,6 +206,33 @@ export interface RecallQuery extends MemoryFilter {
   readonly includeSuperseded?: boolean | undefined
   /** Adds each signal's share of the score. */
   readonly explain?: boolean | undefined
+}
+
+/**
+ * A standing instruction: how the user wants things done, under a key that a later one takes over.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Procedure {
+  readonly key: string
+  readonly text: string
+  /** 1 at first; one more with every `upsert` of the key. */
+  readonly version: number
+  readonly createdAt: DateTime.Utc
+  readonly updatedAt: DateTime.Utc
+}
+
+/**
+ * A note that matters to one session only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorkingNote {
+  readonly key: string
+  readonly text: string
+  readonly expiresAt: DateTime.Utc
 }
 
 /**
@@ -217,12 +248,14 @@ export interface RecalledMemory {
 }
 
 /**
- * The recalled memories, best first, are exactly those in the prompt block.
+ * The procedures and then the memories, best first, are exactly what is in the prompt block.
  *
  * @since 0.1.0
  * @category models
  */
 export interface RecallResult {
+  /** Latest change first, as many as fit their share of the budget. */
+  readonly procedures: ReadonlyArray<Procedure>
   readonly memories: ReadonlyArray<RecalledMemory>
   /** Ranked among the best `topK`, but beyond the token budget. */
   readonly omitted: number
@@ -239,6 +272,8 @@ export interface RecallResult {
  */
 export interface ErasureReceipt {
   readonly memories: number
+  /** Procedures and working notes. */
+  readonly notes: number
   readonly postings: number
   /**
    * Whether the write-ahead log was emptied. `false` means that another process was reading for longer than the retries

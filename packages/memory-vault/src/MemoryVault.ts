@@ -10,6 +10,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
@@ -26,12 +27,15 @@ import type {
   MemoryFilter,
   MemoryId,
   MemoryRevision,
+  Procedure,
   RecallQuery,
   RecallResult,
   SaveInput,
-  SaveResult
+  SaveResult,
+  WorkingNote
 } from "./Memory.ts"
 import { MemoryClassifier } from "./MemoryClassifier.ts"
+import { MemoryRedactor } from "./MemoryRedactor.ts"
 import type { MemoryScope } from "./MemoryScope.ts"
 import { defaults, sqlite } from "./MemoryVaultConfig.ts"
 import type { SqliteOptions, VaultOptions } from "./MemoryVaultConfig.ts"
@@ -41,6 +45,7 @@ import type {
   IngestionError,
   InvalidQuery,
   MemoryNotFound,
+  QuotaExceeded,
   VersionConflict
 } from "./MemoryVaultError.ts"
 import * as TokenCounter from "./TokenCounter.ts"
@@ -57,14 +62,14 @@ export interface UserMemory {
    * until a later memory of the same speaker states another one of the same person; it stays findable by `asOf`. Durable against a crash
    * of the process when it returns.
    */
-  readonly save: (input: SaveInput | string) => Effect.Effect<SaveResult, IngestionError | StorageError>
+  readonly save: (input: SaveInput | string) => Effect.Effect<SaveResult, IngestionError | QuotaExceeded | StorageError>
   /**
    * Saves as the stream flows, up to 64 inputs to a transaction, one result for each input. An input that cannot be
    * saved fails the stream and takes the inputs of its own batch with it; earlier batches stay.
    */
   readonly saveAll: <E, R>(
     inputs: Stream.Stream<SaveInput | string, E, R>
-  ) => Stream.Stream<SaveResult, E | IngestionError | StorageError, R>
+  ) => Stream.Stream<SaveResult, E | IngestionError | QuotaExceeded | StorageError, R>
   /** The memories that hold now, or held `asOf` a time, and matter to a query, best first, and a prompt block that holds exactly these within the budget. */
   readonly recall: (
     query: RecallQuery | string
@@ -86,6 +91,27 @@ export interface UserMemory {
   readonly forget: (id: MemoryId) => Effect.Effect<boolean, StorageError>
   /** Erases the scope; no byte of it stays in the database's files. */
   readonly forgetAll: (options: { readonly confirm: true }) => Effect.Effect<ErasureReceipt, StorageError>
+  /** Standing instructions by key: at the head of every prompt block, within their share of the budget. At most 256. */
+  readonly procedural: {
+    readonly upsert: (
+      procedure: { readonly key: string; readonly text: string }
+    ) => Effect.Effect<Procedure, IngestionError | QuotaExceeded | StorageError>
+    /** Latest change first. */
+    readonly list: () => Stream.Stream<Procedure, StorageError>
+    /** Whether there was one. */
+    readonly delete: (key: string) => Effect.Effect<boolean, StorageError>
+  }
+  /** Notes of one session, gone when their time is over and never part of `recall`. At most 1,024 in a scope. */
+  readonly working: (sessionId: string) => {
+    /** `ttl` is an hour where absent. */
+    readonly set: (
+      note: { readonly key: string; readonly text: string; readonly ttl?: Duration.DurationInput | undefined }
+    ) => Effect.Effect<WorkingNote, IngestionError | QuotaExceeded | StorageError>
+    readonly get: (key: string) => Effect.Effect<Option.Option<WorkingNote>, StorageError>
+    readonly list: () => Stream.Stream<WorkingNote, StorageError>
+    /** How many were still there. */
+    readonly clear: Effect.Effect<number, StorageError>
+  }
 }
 
 /**
@@ -143,10 +169,13 @@ export const make = Effect.fn("MemoryVault.make")(function*(
   yield* migrateSchema
   const { count } = yield* TokenCounter.TokenCounter
   const rules = yield* MemoryClassifier
+  const { redact } = yield* MemoryRedactor
   const cache = new IndexCache(sql, options.cachedMemories ?? defaults.cachedMemories)
   const maxTextLength = options.maxTextLength ?? defaults.maxTextLength
+  const maxMemories = options.maxMemories ?? defaults.maxMemories
   return MemoryVault.of({
-    scoped: (scope) => makeUserMemory(Scope.keyOf(scope), { sql, cache, count, rules, maxTextLength })
+    scoped: (scope) =>
+      makeUserMemory(Scope.keyOf(scope), { sql, cache, count, rules, redact, maxTextLength, maxMemories })
   })
 })
 

@@ -14,6 +14,8 @@ export interface VaultOptions {
   readonly cachedMemories?: number | undefined
   /** Longest text that one save accepts, in UTF-16 units. Default 262,144. */
   readonly maxTextLength?: number | undefined
+  /** Memories that one scope may hold. Default 100,000. */
+  readonly maxMemories?: number | undefined
 }
 
 /**
@@ -31,7 +33,8 @@ export interface SqliteOptions extends VaultOptions {
  */
 export const defaults = {
   cachedMemories: 200_000,
-  maxTextLength: 262_144
+  maxTextLength: 262_144,
+  maxMemories: 100_000
 } as const
 
 const positive = (name: string, fallback: number) =>
@@ -41,7 +44,8 @@ const positive = (name: string, fallback: number) =>
   )
 
 /**
- * `MEMORY_VAULT_FILENAME` (required), `MEMORY_VAULT_CACHED_MEMORIES`, `MEMORY_VAULT_MAX_TEXT_LENGTH`.
+ * `MEMORY_VAULT_FILENAME` (required), `MEMORY_VAULT_CACHED_MEMORIES`, `MEMORY_VAULT_MAX_TEXT_LENGTH`,
+ * `MEMORY_VAULT_MAX_MEMORIES`.
  *
  * @since 0.1.0
  * @category config
@@ -49,5 +53,6 @@ const positive = (name: string, fallback: number) =>
 export const sqlite: Config.Config<SqliteOptions> = Config.all({
   filename: Config.nonEmptyString("FILENAME"),
   cachedMemories: positive("CACHED_MEMORIES", defaults.cachedMemories),
-  maxTextLength: positive("MAX_TEXT_LENGTH", defaults.maxTextLength)
+  maxTextLength: positive("MAX_TEXT_LENGTH", defaults.maxTextLength),
+  maxMemories: positive("MAX_MEMORIES", defaults.maxMemories)
 }).pipe(Config.nested("MEMORY_VAULT"))

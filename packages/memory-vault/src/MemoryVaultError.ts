@@ -43,7 +43,7 @@ export class IngestionError extends Schema.TaggedError<IngestionError>()("Ingest
       "empty": "nothing is left of the text after cleaning",
       "too-long": `the text is longer than ${this.limit} characters; save it in parts`,
       "several": "the new text takes more than one memory; forget the memory and save the text",
-      "label": `sessionId, speaker and role must have 1 to ${this.limit} characters and no NUL`,
+      "label": `sessionId, speaker, role and key must have 1 to ${this.limit} characters and no NUL`,
       "event-time": "eventTime is not a valid time",
       "validity": "validFrom and validTo must be valid times, the end after the beginning",
       "metadata":
@@ -60,10 +60,11 @@ export class IngestionError extends Schema.TaggedError<IngestionError>()("Ingest
  * @category errors
  */
 export class InvalidQuery extends Schema.TaggedError<InvalidQuery>()("InvalidQuery", {
-  reason: Schema.Literal("top-k", "token-budget", "time")
+  reason: Schema.Literal("top-k", "token-budget", "procedural-share", "time")
 }) {
   override get message(): string {
     const why = {
+      "procedural-share": "proceduralShare must be a number from 0 to 1",
       "top-k": "topK must be a whole number from 1 to 1000",
       "token-budget": "tokenBudget must be a whole number of at least 0",
       "time": "from, until and asOf must be valid times"
@@ -100,6 +101,22 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
   override get message(): string {
     return `Memory ${this.id} has version ${this.actual}, not ${this.expected}. Nothing was written; ` +
       `get the memory, decide again and update with its version.`
+  }
+}
+
+/**
+ * The scope is full. Nothing of this call was written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()("QuotaExceeded", {
+  resource: Schema.Literal("memories", "procedures", "working notes"),
+  limit: Schema.Number
+}) {
+  override get message(): string {
+    return `The scope may hold ${this.limit} ${this.resource} and has no room for more. Nothing was written; ` +
+      `forget what is no longer needed${this.resource === "memories" ? " or raise maxMemories" : ""}.`
   }
 }
 

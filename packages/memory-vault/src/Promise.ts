@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -16,10 +17,12 @@ import type {
   MemoryFilter,
   MemoryId,
   MemoryRevision,
+  Procedure,
   RecallQuery,
   RecallResult,
   SaveInput,
-  SaveResult
+  SaveResult,
+  WorkingNote
 } from "./Memory.ts"
 import * as MemoryScope from "./MemoryScope.ts"
 import { layerSqlite, MemoryVault } from "./MemoryVault.ts"
@@ -40,6 +43,19 @@ export interface UserMemoryPromise {
   readonly history: (id: MemoryId) => Promise<ReadonlyArray<MemoryRevision>>
   readonly list: (filter?: MemoryFilter) => AsyncIterable<Memory>
   readonly forget: (id: MemoryId) => Promise<boolean>
+  readonly procedural: {
+    readonly upsert: (procedure: { readonly key: string; readonly text: string }) => Promise<Procedure>
+    readonly list: () => AsyncIterable<Procedure>
+    readonly delete: (key: string) => Promise<boolean>
+  }
+  readonly working: (sessionId: string) => {
+    readonly set: (
+      note: { readonly key: string; readonly text: string; readonly ttl?: Duration.DurationInput | undefined }
+    ) => Promise<WorkingNote>
+    readonly get: (key: string) => Promise<WorkingNote | undefined>
+    readonly list: () => AsyncIterable<WorkingNote>
+    readonly clear: () => Promise<number>
+  }
   readonly forgetAll: (options: { readonly confirm: true }) => Promise<ErasureReceipt>
 }
 
@@ -96,13 +112,26 @@ export const createMemoryVault = (options: SqliteOptions): MemoryVaultPromise =>
       })
       const use = <A, E>(operation: (memory: UserMemory) => Effect.Effect<A, E>): Promise<A> =>
         run(Effect.flatMap(user, operation))
+      const stream = <A, E>(operation: (memory: UserMemory) => Stream.Stream<A, E>): AsyncIterable<A> =>
+        iterate(Stream.unwrap(Effect.map(user, operation)))
       return {
         save: (input) => use((memory) => memory.save(input)),
         recall: (query) => use((memory) => memory.recall(query)),
         get: (id) => use((memory) => Effect.map(memory.get(id), Option.getOrUndefined)),
         update: (id, change) => use((memory) => memory.update(id, change)),
         history: (id) => use((memory) => memory.history(id)),
-        list: (filter) => iterate(Stream.unwrap(Effect.map(user, (memory) => memory.list(filter)))),
+        list: (filter) => stream((memory) => memory.list(filter)),
+        procedural: {
+          upsert: (procedure) => use((memory) => memory.procedural.upsert(procedure)),
+          list: () => stream((memory) => memory.procedural.list()),
+          delete: (key) => use((memory) => memory.procedural.delete(key))
+        },
+        working: (session) => ({
+          set: (note) => use((memory) => memory.working(session).set(note)),
+          get: (key) => use((memory) => Effect.map(memory.working(session).get(key), Option.getOrUndefined)),
+          list: () => stream((memory) => memory.working(session).list()),
+          clear: () => use((memory) => memory.working(session).clear)
+        }),
         forget: (id) => use((memory) => memory.forget(id)),
         forgetAll: (confirmation) => use((memory) => memory.forgetAll(confirmation))
       }

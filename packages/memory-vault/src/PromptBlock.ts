@@ -10,7 +10,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { escapeJson, escapeLine, escapeText, unescapeText } from "./internal/escapeText.ts"
-import type { Memory } from "./Memory.ts"
+import type { Memory, Procedure } from "./Memory.ts"
 import { MemoryType } from "./Memory.ts"
 import { BudgetExceeded, MalformedBlock } from "./MemoryVaultError.ts"
 
@@ -43,6 +43,16 @@ export const fromMemory = (memory: Memory): PromptItem => ({
   time: DateTime.formatIso(memory.eventTime ?? memory.createdAt).replace(/\.000Z$/, "Z"),
   ...(memory.speaker === undefined ? {} : { speaker: memory.speaker }),
   text: memory.text
+})
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromProcedure = (procedure: Procedure): PromptItem => ({
+  type: "procedural",
+  time: DateTime.formatIso(procedure.updatedAt).replace(/\.000Z$/, "Z"),
+  text: procedure.text
 })
 
 interface Grammar {

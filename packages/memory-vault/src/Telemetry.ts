@@ -16,6 +16,10 @@ export const spans = {
   get: "MemoryVault.get",
   update: "MemoryVault.update",
   history: "MemoryVault.history",
+  upsertProcedure: "MemoryVault.procedural.upsert",
+  deleteProcedure: "MemoryVault.procedural.delete",
+  setNote: "MemoryVault.working.set",
+  getNote: "MemoryVault.working.get",
   page: "MemoryVault.page",
   forget: "MemoryVault.forget",
   forgetAll: "MemoryVault.forgetAll"

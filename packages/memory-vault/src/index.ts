@@ -11,6 +11,11 @@ export * as MemoryClassifier from "./MemoryClassifier.ts"
 /**
  * @since 0.1.0
  */
+export * as MemoryRedactor from "./MemoryRedactor.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as MemoryScope from "./MemoryScope.ts"
 
 /**

@@ -61,12 +61,14 @@ describe("forgetAll", () => {
           yield* erased.update(first.id, { version: 1, text: "My zqxuser Zqxuser lives in ZQXmarker." })
           yield* erased.update(second.id, { version: 1, text: "My zqxuser Zqxuser moved to ZQXmarkerton." })
         }
+        yield* erased.procedural.upsert({ key: "zqxmarker key", text: "Obey zqxmarker." })
+        yield* erased.working("zqxsession").set({ key: "zqxmarker", text: "zqxmarker" })
         yield* erased.recall("zqxmarker7 storm")
         expect((yield* findMarkers(filename)).length).toBeGreaterThan(0)
         const remaining = Array.from(yield* Stream.runCollect(erased.list())).length
 
         const receipt = yield* erased.forgetAll({ confirm: true })
-        expect(receipt.memories).toBe(remaining)
+        expect([receipt.memories, receipt.notes]).toEqual([remaining, 2])
         expect(receipt.postings).toBeGreaterThan(remaining)
         expect(receipt.logTruncated).toBe(true)
         expect(yield* findMarkers(filename)).toEqual([])

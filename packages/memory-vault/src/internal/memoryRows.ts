@@ -169,22 +169,35 @@ const busySchedule = Schedule.exponential("2 millis", 1.5).pipe(
 const isBusy = (cause: unknown): boolean =>
   Predicate.hasProperty(cause, "code") && typeof cause.code === "string" && /^SQLITE_(?:BUSY|LOCKED)/.test(cause.code)
 
-/**
- * Names the operation in the error.
- *
- * @since 0.1.0
- */
-const toStorageError = (operation: string) => (error: SqlError): StorageError =>
-  new StorageError({ reason: isBusy(error.cause) ? "busy" : "failed", operation, cause: error })
+const retrySchedule = Schedule.whileInput(
+  busySchedule,
+  (error: unknown) => error instanceof SqlError && isBusy(error.cause)
+)
 
 /**
- * Waits, within bounds, while another process holds the database.
+ * Waits, within bounds, while another process holds the database, and names the operation in the error.
  *
  * @since 0.1.0
  */
 export const guard =
-  (operation: string) => <A, R>(effect: Effect.Effect<A, SqlError, R>): Effect.Effect<A, StorageError, R> =>
+  (operation: string) =>
+  <A, E, R>(effect: Effect.Effect<A, E | SqlError, R>): Effect.Effect<A, Exclude<E, SqlError> | StorageError, R> =>
     effect.pipe(
-      Effect.mapError(toStorageError(operation)),
-      Effect.retry({ schedule: busySchedule, while: (error) => error.retryable })
+      Effect.retry(retrySchedule),
+      Effect.catchIf(
+        (error): error is Extract<E | SqlError, SqlError> => error instanceof SqlError,
+        (error) =>
+          Effect.fail(new StorageError({ reason: isBusy(error.cause) ? "busy" : "failed", operation, cause: error }))
+      )
     )
+
+/**
+ * The row of a statement that gives exactly one.
+ *
+ * @since 0.1.0
+ */
+export const only = <A>(effect: Effect.Effect<ReadonlyArray<A>, SqlError>): Effect.Effect<A, SqlError> =>
+  Effect.flatMap(
+    effect,
+    ([row]) => row === undefined ? Effect.dieMessage("a statement gave no row") : Effect.succeed(row)
+  )

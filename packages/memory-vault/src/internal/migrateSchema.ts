@@ -55,7 +55,29 @@ const createTables: Step = (sql) =>
   ], (statement) =>
     statement, { discard: true })
 
-const steps: ReadonlyArray<Step> = [createTables, addFacts]
+const addNotes: Step = (sql) =>
+  Effect.forEach([
+    sql`CREATE TABLE vault_procedures (
+      scope INTEGER NOT NULL,
+      key TEXT NOT NULL,
+      text TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      PRIMARY KEY (scope, key)
+    ) WITHOUT ROWID, STRICT`,
+    sql`CREATE TABLE vault_working (
+      scope INTEGER NOT NULL,
+      session TEXT NOT NULL,
+      key TEXT NOT NULL,
+      text TEXT NOT NULL,
+      expires_at INTEGER NOT NULL,
+      PRIMARY KEY (scope, session, key)
+    ) WITHOUT ROWID, STRICT`
+  ], (statement) =>
+    statement, { discard: true })
+
+const steps: ReadonlyArray<Step> = [createTables, addFacts, addNotes]
 
 /**
  * Brings the database to the newest version, or refuses it when it is newer still. Safe among processes: the first

@@ -15,6 +15,7 @@ import { indexTerms } from "./analyzeText.ts"
 import { extractFacts } from "./extractFacts.ts"
 import type { Fact } from "./extractFacts.ts"
 import { splitCode, splitText } from "./splitText.ts"
+import { stripBlocks } from "./stripBlocks.ts"
 
 /**
  * A memory that has no identifier yet.
@@ -46,10 +47,22 @@ export interface PrepareOptions {
   readonly maxTextLength: number
   readonly count: (text: string) => number
   readonly rules: ReadonlyArray<ClassifierRule>
+  readonly redact: (text: string) => string
+}
+
+/**
+ * The drafts of a save, and how many prompt blocks its text held.
+ *
+ * @since 0.1.0
+ */
+export interface Prepared {
+  readonly drafts: ReadonlyArray<Draft>
+  readonly blocks: number
 }
 
 const maxLabelLength = 512
 const maxMetadataLength = 8_192
+const maxNoteLength = 4_800
 const loneSurrogates = /\p{Surrogate}/gu
 // oxlint-disable-next-line no-control-regex -- controls are what is removed
 const controls = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g
@@ -123,7 +136,7 @@ const wellFormed = (label: string | undefined): string | undefined => label?.rep
 export const prepareMemory = (
   input: SaveInput,
   options: PrepareOptions
-): Either.Either<ReadonlyArray<Draft>, IngestionError> =>
+): Either.Either<Prepared, IngestionError> =>
   Either.gen(function*() {
     if (input.text.length > options.maxTextLength) return yield* refuse("too-long", options.maxTextLength)
     yield* checkLabels(input)
@@ -134,11 +147,12 @@ export const prepareMemory = (
       return yield* refuse("validity")
     }
     const metadataJson = yield* checkMetadata(input)
-    const text = cleanText(input.text)
-    if (text.length === 0) return yield* refuse("empty")
+    const stripped = stripBlocks(input.text)
+    const text = cleanText(options.redact(cleanText(stripped.text)))
+    if (text.length === 0) return stripped.blocks > 0 ? { drafts: [], blocks: stripped.blocks } : yield* refuse("empty")
     const speaker = wellFormed(input.speaker)
     const role = wellFormed(input.role)
-    return splitText(text, options.count).map((chunk) => ({
+    const drafts = splitText(text, options.count).map((chunk) => ({
       text: chunk.text,
       tokens: chunk.tokens,
       type: input.type ?? options.rules.find((rule) => rule.matches(chunk.text))?.type ?? "episodic",
@@ -154,4 +168,21 @@ export const prepareMemory = (
       validTo,
       facts: extractFacts(chunk.text, { speaker, role })
     }))
+    return { drafts, blocks: stripped.blocks }
+  })
+
+/**
+ * The note of a key: its text cleaned as that of a memory, but whole.
+ *
+ * @since 0.1.0
+ */
+export const prepareNote = (
+  input: { readonly key: string; readonly text: string; readonly sessionId?: string },
+  options: PrepareOptions
+): Either.Either<{ readonly key: string; readonly text: string }, IngestionError> =>
+  Either.gen(function*() {
+    if (input.text.length > maxNoteLength) return yield* refuse("too-long", maxNoteLength)
+    yield* checkLabels({ text: "", speaker: input.key, sessionId: input.sessionId })
+    const text = cleanText(options.redact(cleanText(stripBlocks(input.text).text)))
+    return text.length === 0 ? yield* refuse("empty") : { key: input.key.replace(loneSurrogates, "\ufffd"), text }
   })

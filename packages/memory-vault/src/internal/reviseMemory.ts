@@ -40,7 +40,7 @@ const prepareChange = (
       validFrom: change.validFrom ?? change.eventTime ?? memory.validFrom,
       validTo: change.validTo ?? undefined
     }, options),
-    ([draft, ...rest]) =>
+    ({ drafts: [draft, ...rest] }) =>
       draft === undefined || rest.length > 0
         ? Either.left(new IngestionError({ reason: "several" }))
         : Either.right(draft)

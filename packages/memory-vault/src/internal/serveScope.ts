@@ -27,7 +27,9 @@ import { InvalidQuery } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { IndexCache } from "./cacheIndexes.ts"
+import { fitShared } from "./fitShared.ts"
 import type { IndexedMemory } from "./indexScope.ts"
+import { readProcedures } from "./keyedNotes.ts"
 import { makeId } from "./makeId.ts"
 import { guard } from "./memoryRows.ts"
 import { prepareMemory } from "./prepareMemory.ts"
@@ -37,6 +39,7 @@ import { readMemories, readMemory, readPage } from "./readMemories.ts"
 import type { RowFilter } from "./readMemories.ts"
 import { readHistory, updateMemory } from "./reviseMemory.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import { makeProcedural, makeWorking } from "./serveNotes.ts"
 import { insertMemories, removeMemory, removeScope, truncateLog } from "./writeMemories.ts"
 
 /**
@@ -49,7 +52,9 @@ export interface VaultParts {
   readonly cache: IndexCache
   readonly count: (text: string) => number
   readonly rules: ReadonlyArray<ClassifierRule>
+  readonly redact: (text: string) => string
   readonly maxTextLength: number
+  readonly maxMemories: number
 }
 
 const batchSize = 64
@@ -71,15 +76,27 @@ const saveBatch = (key: ScopeKey, parts: VaultParts) =>
     const createdAt = yield* DateTime.now
     const prepared = yield* Effect.forEach(
       inputs,
-      (input) => Effect.flatMap(prepareMemory(asInput(input), parts), (drafts) => toNew(drafts, createdAt))
+      (input) =>
+        Effect.flatMap(
+          prepareMemory(asInput(input), parts),
+          ({ blocks, drafts }) => Effect.map(toNew(drafts, createdAt), (memories) => ({ blocks, memories }))
+        )
     )
-    const written = yield* guard("save")(insertMemories(parts.sql, key, prepared.flat()))
+    const written = yield* guard("save")(
+      insertMemories(parts.sql, key, prepared.flatMap(({ memories }) => memories), parts.maxMemories)
+    )
     parts.cache.apply(key, written)
     let from = 0
-    const results = prepared.map((drafts): SaveResult => {
+    const results = prepared.map(({ blocks, memories: drafts }): SaveResult => {
       const stored = written.stored.slice(from, from += drafts.length)
       const created = stored.filter(({ entry }) => entry !== undefined).length
-      return { memories: stored.map(({ memory }) => memory), created, merged: stored.length - created, superseded: [] }
+      return {
+        memories: stored.map(({ memory }) => memory),
+        created,
+        merged: stored.length - created,
+        superseded: [],
+        blocks
+      }
     })
     const last = results.at(-1)
     const superseded = written.settled.flatMap(({ id, supersededBy }) => supersededBy === null ? [] : [id])
@@ -117,7 +134,7 @@ const matches = (filter: RowFilter) => (memory: IndexedMemory): boolean =>
   (filter.sessionId === undefined || filter.sessionId === memory.sessionId) &&
   memory.at >= filter.from && memory.at < filter.until
 
-const checkQuery = ({ tokenBudget = 2_000, topK = 5 }: RecallQuery) =>
+const checkQuery = ({ proceduralShare = 0.25, tokenBudget = 2_000, topK = 5, types }: RecallQuery) =>
   Either.gen(function*() {
     if (!Number.isInteger(topK) || topK < 1 || topK > maxTopK) {
       return yield* Either.left(new InvalidQuery({ reason: "top-k" }))
@@ -125,7 +142,10 @@ const checkQuery = ({ tokenBudget = 2_000, topK = 5 }: RecallQuery) =>
     if (!Number.isInteger(tokenBudget) || tokenBudget < 0) {
       return yield* Either.left(new InvalidQuery({ reason: "token-budget" }))
     }
-    return { topK, tokenBudget }
+    if (!(proceduralShare >= 0 && proceduralShare <= 1)) {
+      return yield* Either.left(new InvalidQuery({ reason: "procedural-share" }))
+    }
+    return { topK, tokenBudget, share: types === undefined || types.includes("procedural") ? proceduralShare : 0 }
   })
 
 /** The best memories with their texts, before any budget. */
@@ -151,17 +171,20 @@ const findBest = (key: ScopeKey, { cache, sql }: VaultParts, query: RecallQuery,
 const recall = (key: ScopeKey, parts: VaultParts) =>
   Effect.fn(Telemetry.spans.recall)(function*(input: RecallQuery | string) {
     const query = typeof input === "string" ? { query: input } : input
-    const { tokenBudget, topK } = yield* checkQuery(query)
+    const { share, tokenBudget, topK } = yield* checkQuery(query)
     const best = yield* findBest(key, parts, query, topK)
-    const fitted = yield* PromptBlock.fit(best.map(({ memory }) => PromptBlock.fromMemory(memory)), {
-      format: query.format ?? "xml",
-      tokenBudget,
-      count: parts.count
-    })
-    yield* Metric.incrementBy(Telemetry.recalled, fitted.items)
+    const procedures = share === 0 ? [] : yield* guard("recall")(readProcedures(parts.sql, key))
+    const fitted = yield* fitShared(
+      { items: procedures.map(PromptBlock.fromProcedure), share },
+      best.map(({ memory }) => PromptBlock.fromMemory(memory)),
+      { format: query.format ?? "xml", tokenBudget, count: parts.count }
+    )
+    const kept = fitted.items - fitted.first
+    yield* Metric.incrementBy(Telemetry.recalled, kept)
     const result: RecallResult = {
-      memories: best.slice(0, fitted.items),
-      omitted: best.length - fitted.items,
+      procedures: procedures.slice(0, fitted.first),
+      memories: best.slice(0, kept),
+      omitted: best.length - kept,
       totalTokens: fitted.tokens,
       promptBlock: fitted.block
     }
@@ -197,7 +220,7 @@ export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => 
   return {
     save: Effect.fn(Telemetry.spans.save)(function*(input) {
       const [result] = yield* saveMany([input])
-      return result ?? { memories: [], created: 0, merged: 0, superseded: [] }
+      return result ?? { memories: [], created: 0, merged: 0, superseded: [], blocks: 0 }
     }),
     saveAll: (inputs) =>
       inputs.pipe(
@@ -216,6 +239,8 @@ export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => 
       if (removed) yield* Metric.increment(Telemetry.forgotten)
       return removed
     }),
-    forgetAll: forgetAll(key, parts)
+    forgetAll: forgetAll(key, parts),
+    procedural: makeProcedural(key, parts),
+    working: makeWorking(key, parts)
   }
 }

@@ -10,8 +10,9 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Memory, MemoryId } from "../Memory.ts"
+import { QuotaExceeded } from "../MemoryVaultError.ts"
 import type { IndexedMemory } from "./indexScope.ts"
-import { memoryColumns, toIndexed, toMemory } from "./memoryRows.ts"
+import { memoryColumns, only, toIndexed, toMemory } from "./memoryRows.ts"
 import type { MemoryRow, ScopeRow } from "./memoryRows.ts"
 import type { Draft } from "./prepareMemory.ts"
 import { readScope } from "./readMemories.ts"
@@ -80,12 +81,6 @@ const termsJson = (terms: ReadonlyMap<string, number>): string => JSON.stringify
 const toMillisOrNull = (time: DateTime.Utc | undefined): number | null =>
   time === undefined ? null : DateTime.toEpochMillis(time)
 
-const only = <A>(effect: Effect.Effect<ReadonlyArray<A>, SqlError>): Effect.Effect<A, SqlError> =>
-  Effect.flatMap(
-    effect,
-    ([row]) => row === undefined ? Effect.dieMessage("a RETURNING clause gave no row") : Effect.succeed(row)
-  )
-
 /**
  * The first statement of every write: it takes the lock and gives the write its number.
  *
@@ -97,7 +92,12 @@ export const takeLock = (sql: SqlClient): Effect.Effect<number, SqlError> =>
     ({ value }) => value
   )
 
-const openScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow, SqlError> =>
+/**
+ * The row of a scope, which is made where absent.
+ *
+ * @since 0.1.0
+ */
+export const openScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow, SqlError> =>
   Effect.flatMap(readScope(sql, key), (found) =>
     found === undefined
       ? only(
@@ -187,13 +187,17 @@ const withValidity = (memory: Memory, settled: ReadonlyArray<Validity>): Memory 
 export const insertMemories = (
   sql: SqlClient,
   key: ScopeKey,
-  drafts: ReadonlyArray<NewMemory>
-): Effect.Effect<Written, SqlError> =>
+  drafts: ReadonlyArray<NewMemory>,
+  maxMemories: number
+): Effect.Effect<Written, SqlError | QuotaExceeded> =>
   sql.withTransaction(Effect.gen(function*() {
     const after = yield* takeLock(sql)
     const scope = yield* openScope(sql, key)
     const stored = yield* Effect.forEach(drafts, (draft) => storeOne(sql, scope.id, draft))
     const added = stored.flatMap(({ entry }) => entry === undefined ? [] : [entry])
+    if (added.length > 0 && scope.memories + added.length > maxMemories) {
+      return yield* new QuotaExceeded({ resource: "memories", limit: maxMemories })
+    }
     const terms = added.reduce((total, entry) => total + sumOf(entry.terms), 0)
     const slots = drafts.flatMap(({ facts }) => facts.map(({ slot }) => slot))
     const settled = yield* settleSlots(sql, scope.id, slots)
@@ -241,19 +245,23 @@ export const removeMemory = (sql: SqlClient, key: ScopeKey, id: MemoryId): Effec
 export const removeScope = (
   sql: SqlClient,
   key: ScopeKey
-): Effect.Effect<{ readonly memories: number; readonly postings: number }, SqlError> =>
+): Effect.Effect<{ readonly memories: number; readonly postings: number; readonly notes: number }, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
     yield* takeLock(sql)
     const scope = yield* readScope(sql, key)
-    if (scope === undefined) return { memories: 0, postings: 0 }
-    const [postings] = yield* sql<{ readonly count: number }>`
-      SELECT count(*) AS count FROM vault_postings WHERE scope = ${scope.id}`
+    if (scope === undefined) return { memories: 0, postings: 0, notes: 0 }
+    const { notes, postings } = yield* only(sql<{ readonly postings: number; readonly notes: number }>`
+      SELECT (SELECT count(*) FROM vault_postings WHERE scope = ${scope.id}) AS postings,
+        (SELECT count(*) FROM vault_procedures WHERE scope = ${scope.id})
+          + (SELECT count(*) FROM vault_working WHERE scope = ${scope.id}) AS notes`)
+    yield* sql`DELETE FROM vault_procedures WHERE scope = ${scope.id}`
+    yield* sql`DELETE FROM vault_working WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_postings WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_facts WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_revisions WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_memories WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_scopes WHERE id = ${scope.id}`
-    return { memories: scope.memories, postings: postings?.count ?? 0 }
+    return { memories: scope.memories, postings, notes }
   }))
 
 const truncateSchedule = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(60))

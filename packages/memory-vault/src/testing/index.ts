@@ -14,7 +14,7 @@ import * as MemoryScope from "../MemoryScope.ts"
 import { MemoryVault } from "../MemoryVault.ts"
 import type { UserMemory } from "../MemoryVault.ts"
 import { ContractViolation } from "../MemoryVaultError.ts"
-import type { BudgetExceeded, IngestionError, InvalidQuery, StorageError } from "../MemoryVaultError.ts"
+import type { BudgetExceeded, IngestionError, InvalidQuery, QuotaExceeded, StorageError } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 
 /**
@@ -34,7 +34,13 @@ export interface Law {
  * @since 0.1.0
  * @category models
  */
-export type LawFailure = ContractViolation | IngestionError | InvalidQuery | BudgetExceeded | StorageError
+export type LawFailure =
+  | ContractViolation
+  | IngestionError
+  | QuotaExceeded
+  | InvalidQuery
+  | BudgetExceeded
+  | StorageError
 
 const same = (law: string, actual: unknown, expected: unknown): Effect.Effect<void, ContractViolation> =>
   Equal.equals(actual, expected) || JSON.stringify(actual) === JSON.stringify(expected)
