@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { IntegrityReport, VerifyOptions } from "./Integrity.ts"
 import * as KeyProvider from "./KeyProvider.ts"
 import type {
   EventInput,
@@ -98,6 +99,7 @@ export interface Sessions extends AsyncDisposable {
   readonly list: (query: { readonly app: string; readonly user?: string | undefined }) => AsyncIterable<SessionSummary>
   readonly append: (session: Session, event: NewEvent, options?: SessionService.AppendOptions) => Promise<Session>
   readonly events: (ref: Ref, options?: SessionService.EventsOptions) => AsyncIterable<SessionEvent>
+  readonly verify: (ref: Ref, options?: VerifyOptions) => Promise<IntegrityReport>
   readonly getAppState: (app: string) => Promise<State>
   readonly getUserState: (app: string, user: string) => Promise<State>
   readonly getSecret: (ref: Ref, name: SecretName) => Promise<Redacted.Redacted<Json> | undefined>
@@ -179,6 +181,7 @@ export const createSessions = (options: SessionsOptions): Promise<Sessions> => {
       ),
     append: (session, event, how) =>
       run(Effect.flatMap(decodeEvent(event), (input) => service.append(session, input, how))),
+    verify: (ref, how) => run(Effect.flatMap(decode(SessionRef, ref), (decoded) => service.verify(decoded, how))),
     getAppState: (app) => run(Effect.flatMap(decode(AppName, app), service.getAppState)),
     getUserState: (app, user) =>
       run(

@@ -241,6 +241,33 @@ export class EventAlreadyExists extends Schema.TaggedError<EventAlreadyExists>()
 }
 
 /**
+ * A history is not what was written. Nothing was changed.
+ *
+ * - `Altered`: the record is not what was sealed here. Sequence 0 is the session's metadata.
+ * - `Deleted`: the event is gone, with later ones still there.
+ * - `Reordered`: the event stands at another position.
+ * - `Duplicated`: a copy of another event stands here.
+ * - `Truncated`: from here to the end all events are gone.
+ * - `RolledBack`: an older state stands here. An old session row: the first event it does not know. An event out of an
+ *   older copy of the same history: that event, of several in a row the last. With `since`: the first that is gone.
+ * - `HeadAltered`: the session row does not vouch for its counts; from here on nothing is known.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class IntegrityViolation extends Schema.TaggedError<IntegrityViolation>()("IntegrityViolation", {
+  ref: Reference,
+  /** The first event that is not as it was written. */
+  sequence: Schema.Number,
+  kind: Schema.Literal("Altered", "Deleted", "Reordered", "Duplicated", "Truncated", "RolledBack", "HeadAltered")
+}) {
+  override get message(): string {
+    return `${this.kind}: the history of session ${JSON.stringify(this.ref.id)} is not what was written, ` +
+      `from sequence ${this.sequence}. Nothing was changed; compare with a backup.`
+  }
+}
+
+/**
  * The database failed. The transaction was rolled back, so nothing of it was written.
  *
  * @category errors
@@ -299,4 +326,5 @@ export type SessionError =
   | SessionNotFound
   | SessionAlreadyExists
   | EventAlreadyExists
+  | IntegrityViolation
   | StorageError

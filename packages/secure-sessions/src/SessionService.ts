@@ -13,13 +13,17 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import * as DataKeys from "./DataKeys.ts"
 import * as Encryption from "./Encryption.ts"
+import type { IntegrityReport, VerifyOptions } from "./Integrity.ts"
 import { makeAppend } from "./internal/appendEvent.ts"
+import { makeChain } from "./internal/chainEvents.ts"
 import { makeCreate } from "./internal/createSession.ts"
 import * as OpenSqlite from "./internal/openSqlite.ts"
 import { makeRead } from "./internal/readSession.ts"
 import { run, transact } from "./internal/runSql.ts"
 import { makeSessionRows } from "./internal/sessionRows.ts"
+import { makeVerify } from "./internal/verifySession.ts"
 import * as KeyProvider from "./KeyProvider.ts"
 import type {
   AppName,
@@ -40,6 +44,7 @@ import type {
   ConfigurationError,
   DecryptionError,
   EventAlreadyExists,
+  IntegrityViolation,
   KeyProviderError,
   SerializationError,
   SessionAlreadyExists,
@@ -147,9 +152,17 @@ export class SessionService extends Context.Tag("@sennit/secure-sessions/Session
     session: Session,
     event: EventInput,
     options?: AppendOptions
-  ) => Effect.Effect<Session, StaleSession | SessionNotFound | EventAlreadyExists | WriteError>
+  ) => Effect.Effect<Session, StaleSession | SessionNotFound | EventAlreadyExists | IntegrityViolation | WriteError>
   /** The history by sequence, read in chunks; empty when there is no such session. */
   readonly events: (ref: SessionRef, options?: EventsOptions) => Stream.Stream<SessionEvent, ReadError>
+  /**
+   * Reads the whole history and fails with the first spot where it is not what was written. An older copy of the whole
+   * session shows only against a report of after it: `since`.
+   */
+  readonly verify: (
+    ref: SessionRef,
+    options?: VerifyOptions
+  ) => Effect.Effect<IntegrityReport, IntegrityViolation | SessionNotFound | ReadError>
   /** The state that all sessions of the app share: its `app:` keys. Empty when there is none. */
   readonly getAppState: (app: AppName) => Effect.Effect<State, ReadError>
   /** The state that the sessions of the user share: its `user:` keys. Empty when there is none. */
@@ -170,63 +183,69 @@ const pageSize = 100
  * @category constructors
  * @since 0.1.0
  */
-export const make: Effect.Effect<typeof SessionService.Service, never, SqlClient.SqlClient | Encryption.Encryption> =
-  Effect.gen(function*() {
-    const sql = (yield* SqlClient.SqlClient).withoutTransforms()
-    const cipher = yield* Encryption.Encryption
-    const rows = makeSessionRows(sql)
-    const reader = makeRead(sql, rows, cipher)
-    const { create, getOrCreate } = makeCreate(sql, rows, cipher, reader)
-    const append = makeAppend(sql, rows, cipher, reader)
+export const make: Effect.Effect<
+  typeof SessionService.Service,
+  never,
+  SqlClient.SqlClient | Encryption.Encryption | DataKeys.DataKeys
+> = Effect.gen(function*() {
+  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+  const cipher = yield* Encryption.Encryption
+  const rows = makeSessionRows(sql)
+  const reader = makeRead(sql, rows, cipher)
+  const chain = makeChain(yield* DataKeys.DataKeys)
+  const { create, getOrCreate } = makeCreate(sql, rows, cipher, chain, reader)
+  const append = makeAppend(sql, rows, cipher, chain, reader)
+  const verify = makeVerify(sql, rows, cipher, chain)
 
-    const get = Effect.fn("Session.get")((ref: SessionRef, options?: GetOptions) =>
-      reader.readSession(ref, { last: options?.recent, after: options?.after?.epochMillis })
+  const get = Effect.fn("Session.get")((ref: SessionRef, options?: GetOptions) =>
+    reader.readSession(ref, { last: options?.recent, after: options?.after?.epochMillis })
+  )
+
+  const list = (query: ListSessions) =>
+    Stream.paginateChunkEffect(
+      undefined,
+      (cursor: SessionSummary | undefined) => reader.listPage(query, cursor, pageSize)
     )
+      .pipe(Stream.withSpan("Session.list"))
 
-    const list = (query: ListSessions) =>
-      Stream.paginateChunkEffect(
-        undefined,
-        (cursor: SessionSummary | undefined) => reader.listPage(query, cursor, pageSize)
-      )
-        .pipe(Stream.withSpan("Session.list"))
+  const events = (ref: SessionRef, options?: EventsOptions) => {
+    const size = Math.max(1, options?.chunk ?? 100)
+    return Stream.paginateChunkEffect(
+      options?.fromSequence ?? 1,
+      (fromSequence) =>
+        Effect.map(reader.readEvents(ref, { fromSequence, first: size }), (page) => {
+          const last = page.length === size ? page.at(-1) : undefined
+          return [Chunk.unsafeFromArray(page), Option.map(Option.fromNullable(last), (event) => event.sequence + 1)]
+        })
+    ).pipe(Stream.withSpan("Session.events"))
+  }
 
-    const events = (ref: SessionRef, options?: EventsOptions) => {
-      const size = Math.max(1, options?.chunk ?? 100)
-      return Stream.paginateChunkEffect(
-        options?.fromSequence ?? 1,
-        (fromSequence) =>
-          Effect.map(reader.readEvents(ref, { fromSequence, first: size }), (page) => {
-            const last = page.length === size ? page.at(-1) : undefined
-            return [Chunk.unsafeFromArray(page), Option.map(Option.fromNullable(last), (event) => event.sequence + 1)]
-          })
-      ).pipe(Stream.withSpan("Session.events"))
-    }
-
-    const remove = Effect.fn("Session.delete")((ref: SessionRef) =>
-      transact(
-        sql,
-        "Session.delete",
-        Effect.forEach(rows.deleteSession(ref), (statement) => run("Session.delete", statement), { discard: true })
-      )
+  const remove = Effect.fn("Session.delete")((ref: SessionRef) =>
+    transact(
+      sql,
+      "Session.delete",
+      Effect.forEach(rows.deleteSession(ref), (statement) => run("Session.delete", statement), { discard: true })
     )
+  )
 
-    const getAppState = Effect.fn("Session.getAppState")((app: AppName) => reader.readShared(app, ""))
-    const getUserState = Effect.fn("Session.getUserState")((app: AppName, user: UserId) => reader.readShared(app, user))
-    const getSecret = Effect.fn("Session.getSecret")(reader.readSecret)
+  const getAppState = Effect.fn("Session.getAppState")((app: AppName) => reader.readShared(app, ""))
+  const getUserState = Effect.fn("Session.getUserState")((app: AppName, user: UserId) => reader.readShared(app, user))
+  const getSecret = Effect.fn("Session.getSecret")(reader.readSecret)
 
-    return SessionService.of({
-      create,
-      get,
-      getOrCreate,
-      list,
-      append,
-      events,
-      getAppState,
-      getUserState,
-      getSecret,
-      delete: remove
-    })
+  return SessionService.of({
+    create,
+    get,
+    getOrCreate,
+    list,
+    append,
+    events,
+    verify,
+    getAppState,
+    getUserState,
+    getSecret,
+    delete: remove
   })
+})
 
 /**
  * What a layer of this module fails with when it is built.
@@ -244,10 +263,13 @@ export type BuildError = ConfigurationError | KeyProviderError | DecryptionError
  * @since 0.1.0
  */
 export const layer: Layer.Layer<
-  SessionService | Encryption.Encryption,
+  SessionService | Encryption.Encryption | DataKeys.DataKeys,
   BuildError,
   SqlClient.SqlClient | KeyProvider.KeyProvider
-> = Layer.provideMerge(Layer.effect(SessionService, make), Encryption.layer())
+> = Layer.effect(SessionService, make).pipe(
+  Layer.provideMerge(Layer.effect(Encryption.Encryption, Encryption.make)),
+  Layer.provideMerge(DataKeys.layer())
+)
 
 /**
  * @category models
@@ -269,7 +291,7 @@ export interface SqliteOptions {
 export const layerSqlite = (
   options: SqliteOptions
 ): Layer.Layer<
-  SessionService | Encryption.Encryption | SqlClient.SqlClient,
+  SessionService | Encryption.Encryption | DataKeys.DataKeys | SqlClient.SqlClient,
   BuildError,
   KeyProvider.KeyProvider
 > => Layer.provideMerge(layer, OpenSqlite.layer(options.filename, options.synchronous ?? "FULL"))
@@ -281,7 +303,7 @@ export const layerSqlite = (
  * @since 0.1.0
  */
 export const layerMemory: Layer.Layer<
-  SessionService | Encryption.Encryption | SqlClient.SqlClient,
+  SessionService | Encryption.Encryption | DataKeys.DataKeys | SqlClient.SqlClient,
   BuildError
 > = Layer.unwrapEffect(
   Effect.map(
@@ -298,6 +320,6 @@ export const layerMemory: Layer.Layer<
  * @since 0.1.0
  */
 export const layerConfig: Layer.Layer<
-  SessionService | Encryption.Encryption | SqlClient.SqlClient,
+  SessionService | Encryption.Encryption | DataKeys.DataKeys | SqlClient.SqlClient,
   BuildError | ConfigError
 > = Layer.unwrapEffect(Effect.map(SessionConfig.sqlite, layerSqlite)).pipe(Layer.provide(KeyProvider.layerConfig))

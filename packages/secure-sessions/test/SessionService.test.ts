@@ -382,7 +382,7 @@ describe("rows that somebody moved", () => {
       const refused = yield* Effect.either(sql.unsafe(`UPDATE session_events SET body = NULL`))
       expect(refused._tag).toBe("Left")
       yield* sql.unsafe(
-        "CREATE TABLE loose AS SELECT app, user_id, session_id, sequence, event_id, time, NULL AS body FROM session_events"
+        "CREATE TABLE loose AS SELECT app, user_id, session_id, sequence, event_id, time, link, NULL AS body FROM session_events"
       )
       yield* sql.unsafe("DROP TABLE session_events")
       yield* sql.unsafe("ALTER TABLE loose RENAME TO session_events")

@@ -17,6 +17,7 @@ import { EventId } from "../Session.ts"
 import { EventAlreadyExists, SessionNotFound, StaleSession } from "../SessionError.ts"
 import type { AppendOptions } from "../SessionService.ts"
 import * as Telemetry from "../Telemetry.ts"
+import type { Chain } from "./chainEvents.ts"
 import type { SessionReader } from "./readSession.ts"
 import { run, transact } from "./runSql.ts"
 import { encodeEvent, readDelta, sealEvent, sealState, temporaryOf, withoutKeys } from "./sealSession.ts"
@@ -30,6 +31,7 @@ export const makeAppend = (
   sql: SqlClient.SqlClient,
   rows: SessionRows,
   cipher: typeof Encryption.Service,
+  chain: Chain,
   { readSession }: SessionReader
 ) => {
   const refuse = Effect.fnUntraced(function*({ ref, revision }: Session) {
@@ -43,7 +45,7 @@ export const makeAppend = (
     now: number,
     state: ReadonlyArray<StateChange>,
     event: SessionEvent,
-    body: Uint8Array
+    { body, digest }: { readonly body: Uint8Array; readonly digest: Uint8Array }
   ) {
     const { ref } = session
     const [head] = yield* run(
@@ -51,10 +53,12 @@ export const makeAppend = (
       rows.advance(ref, session.revision, session.createTime.epochMillis, now)
     )
     if (head === undefined) return yield* refuse(session)
+    const chained = yield* chain.extend(ref, head, { sequence: event.sequence, eventId: event.id, digest })
     yield* Effect.forEach(state, (entry) => run("Session.append", rows.writeState(entry)), { discard: true })
-    const row = { sequence: event.sequence, event_id: event.id, time: event.time.epochMillis, body }
+    const row = { sequence: event.sequence, event_id: event.id, time: event.time.epochMillis, body, link: chained.link }
     const inserted = yield* run("Session.append", rows.insertEvent(ref, row))
     if (inserted.length === 0) return yield* new EventAlreadyExists({ ref, eventId: event.id })
+    yield* run("Session.append", rows.setChainHead(ref, chained))
     return head
   })
 
@@ -78,12 +82,13 @@ export const makeAppend = (
     const id = input.id ?? EventId.make(randomUUID())
     const time = input.time ?? DateTime.unsafeMake(now)
     const content = yield* encodeEvent({ time, author: input.author, body: input.body })
+    const digest = yield* chain.digest(session.ref, content)
     const state = yield* sealState(cipher, entries)
 
     const appendTo = Effect.fnUntraced(function*(handle: Session) {
       const event = { id, sequence: handle.eventCount + 1, time, author: input.author, body: input.body }
       const body = yield* sealEvent(cipher, handle.ref, event, content)
-      const head = yield* transact(sql, "Session.append", store(handle, now, state, event, body))
+      const head = yield* transact(sql, "Session.append", store(handle, now, state, event, { body, digest }))
       const appended: Session = {
         ...handle,
         revision: head.revision,

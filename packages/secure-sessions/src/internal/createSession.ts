@@ -14,6 +14,7 @@ import type { Session, SessionRef } from "../Session.ts"
 import { SessionId } from "../Session.ts"
 import { SessionAlreadyExists } from "../SessionError.ts"
 import type { CreateSession, WriteError } from "../SessionService.ts"
+import type { Chain, ChainHead } from "./chainEvents.ts"
 import { encodeJson } from "./encodeJson.ts"
 import type { SessionReader } from "./readSession.ts"
 import { run, transact } from "./runSql.ts"
@@ -25,11 +26,12 @@ export const makeCreate = (
   sql: SqlClient.SqlClient,
   rows: SessionRows,
   cipher: typeof Encryption.Service,
+  chain: Chain,
   { openSession, readSession, selectSession }: SessionReader
 ) => {
   const insert = Effect.fnUntraced(
-    function*(ref: SessionRef, now: number, metadata: Uint8Array, state: ReadonlyArray<StateChange>) {
-      const [row] = yield* run("Session.create", rows.insertSession(ref, now, metadata))
+    function*(ref: SessionRef, now: number, metadata: Uint8Array, head: ChainHead, state: ReadonlyArray<StateChange>) {
+      const [row] = yield* run("Session.create", rows.insertSession(ref, now, metadata, head))
       if (row === undefined) return Option.none()
       yield* Effect.forEach(state, (entry) => run("Session.create", rows.writeState(entry)), { discard: true })
       return yield* selectSession(ref, { last: 0 })
@@ -41,9 +43,10 @@ export const makeCreate = (
     const { entries, visible } = yield* readDelta(ref, input.state ?? {})
     const content = yield* encodeJson(input.metadata ?? null)
     const now = yield* Clock.currentTimeMillis
-    const metadata = yield* cipher.seal(ref, metadataPlace(ref, now), content)
+    const metadata = yield* cipher.seal(ref, metadataPlace(ref, now, true), content)
+    const head = yield* chain.begin(ref, now)
     const state = yield* sealState(cipher, entries)
-    const stored = yield* transact(sql, "Session.create", insert(ref, now, metadata, state))
+    const stored = yield* transact(sql, "Session.create", insert(ref, now, metadata, head, state))
     if (Option.isNone(stored)) return yield* new SessionAlreadyExists({ ref })
     const session = yield* openSession(ref, stored.value)
     return { ...session, state: { ...session.state, ...temporaryOf(visible) } }

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { ConfigurationError } from "../SessionError.ts"
 import { run, transact } from "./runSql.ts"
 
-/** Blobs are envelopes, except for key ids, commitments, wrapped keys and key indexes. Times are epoch milliseconds. */
+/** Blobs are envelopes, except for key ids, commitments, wrapped keys, key indexes and MACs. Times are epoch milliseconds. */
 const migrations: ReadonlyArray<ReadonlyArray<string>> = [[
   `CREATE TABLE session_keys (
     kid BLOB NOT NULL PRIMARY KEY,
@@ -64,6 +64,11 @@ const migrations: ReadonlyArray<ReadonlyArray<string>> = [[
     value BLOB NOT NULL,
     PRIMARY KEY (app, user_id, session_id, key_index)
   )`
+], [
+  "ALTER TABLE sessions ADD COLUMN chained INTEGER NOT NULL DEFAULT 0",
+  "ALTER TABLE sessions ADD COLUMN link BLOB NOT NULL DEFAULT x''",
+  "ALTER TABLE sessions ADD COLUMN head BLOB NOT NULL DEFAULT x''",
+  "ALTER TABLE session_events ADD COLUMN link BLOB NOT NULL DEFAULT x''"
 ]]
 
 interface VersionRow {

@@ -16,7 +16,7 @@ import { StorageError } from "../SessionError.ts"
 import type { ListSessions } from "../SessionService.ts"
 import { run, runAlone, transact } from "./runSql.ts"
 import { openEvents, openMetadata, openSecret, openState } from "./sealSession.ts"
-import type { EventRow, EventWindow, HeadRow, SessionRows, StateRow } from "./sessionRows.ts"
+import type { ChainedHeadRow, EventRow, EventWindow, HeadRow, SessionRows, StateRow } from "./sessionRows.ts"
 
 const decodeRef = Schema.decodeUnknown(SessionRef)
 
@@ -38,7 +38,7 @@ const toSummary = (row: HeadRow): Effect.Effect<SessionSummary, StorageError> =>
 
 /** The rows of one session, still sealed. @internal */
 export interface SessionRowSet {
-  readonly head: HeadRow & { readonly metadata: unknown }
+  readonly head: ChainedHeadRow & { readonly metadata: unknown }
   readonly state: ReadonlyArray<StateRow>
   readonly events: ReadonlyArray<EventRow>
 }
@@ -60,7 +60,7 @@ export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: ty
   const openSession = Effect.fnUntraced(function*(ref: SessionRef, { events, head, state }: SessionRowSet) {
     const session: Session = {
       ...(yield* toSummary(head)),
-      metadata: yield* openMetadata(cipher, ref, head.create_time, head.metadata),
+      metadata: yield* openMetadata(cipher, ref, head),
       state: yield* openState(cipher, ref, state),
       events: yield* openEvents(cipher, ref, events)
     }

@@ -16,7 +16,7 @@ import { EventId } from "../Session.ts"
 import { SerializationError } from "../SessionError.ts"
 import { hex, isEqual, random } from "./deriveKey.ts"
 import { decodeJson, encodeJson } from "./encodeJson.ts"
-import type { EventRow, StateChange, StateRow, StateTable } from "./sessionRows.ts"
+import type { ChainedHeadRow, EventRow, StateChange, StateRow, StateTable } from "./sessionRows.ts"
 
 type Cipher = typeof Encryption.Service
 
@@ -36,19 +36,24 @@ export interface Delta {
   readonly visible: State
 }
 
-/** The place of the metadata; the creation time tells a session from a later one of the same id. @internal */
-export const metadataPlace = (ref: SessionRef, createTime: number): Place => ({
+/**
+ * The place of the metadata; the creation time tells a session from a later one of the same id. What was sealed since
+ * histories are chained says so, so that nothing of it passes for something of before.
+ *
+ * @internal
+ */
+export const metadataPlace = (ref: SessionRef, createTime: number, isChained: boolean): Place => ({
   session: ref.id,
   table: "sessions",
-  column: "metadata",
+  column: isChained ? "chained metadata" : "metadata",
   id: ref.id,
   sequence: createTime
 })
 
-const eventPlace = (ref: SessionRef, id: string, sequence: number): Place => ({
+const eventPlace = (ref: SessionRef, id: string, sequence: number, isChained: boolean): Place => ({
   session: ref.id,
   table: "session_events",
-  column: "body",
+  column: isChained ? "chained body" : "body",
   id,
   sequence
 })
@@ -214,21 +219,32 @@ export const sealEvent = (
   ref: SessionRef,
   { id, sequence }: Pick<SessionEvent, "id" | "sequence">,
   content: Uint8Array
-) => cipher.seal(ref, eventPlace(ref, id, sequence), content)
+) => cipher.seal(ref, eventPlace(ref, id, sequence, true), content)
+
+/** The contents of events, still encoded. @internal */
+export const openBodies = (cipher: Cipher, ref: SessionRef, rows: ReadonlyArray<EventRow>) =>
+  cipher.openAll(
+    ref,
+    rows.map((row) => ({
+      place: eventPlace(ref, row.event_id, row.sequence, row.link.length !== 0),
+      envelope: row.body
+    }))
+  )
 
 /** Opens events. An id that opens was valid when it was sealed. @internal */
 export const openEvents = Effect.fnUntraced(function*(cipher: Cipher, ref: SessionRef, rows: ReadonlyArray<EventRow>) {
-  const opened = yield* cipher.openAll(
-    ref,
-    rows.map((row) => ({ place: eventPlace(ref, row.event_id, row.sequence), envelope: row.body }))
-  )
+  const opened = yield* openBodies(cipher, ref, rows)
   return yield* Either.all(opened.map((bytes, index) => decodeEvent(rows[index]!, bytes)))
 })
 
 /** @internal */
-export const openMetadata = (cipher: Cipher, ref: SessionRef, createTime: number, metadata: unknown) =>
+export const openMetadata = (
+  cipher: Cipher,
+  ref: SessionRef,
+  { chained, create_time, metadata }: ChainedHeadRow & { readonly metadata: unknown }
+) =>
   Effect.flatMap(
-    cipher.openAll(ref, [{ place: metadataPlace(ref, createTime), envelope: metadata }]),
+    cipher.openAll(ref, [{ place: metadataPlace(ref, create_time, chained === 1), envelope: metadata }]),
     ([bytes]) => decodeJson(bytes!)
   )
 

@@ -5,6 +5,7 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import type { SessionRef } from "../Session.ts"
+import type { ChainHead } from "./chainEvents.ts"
 
 /** A row of `sessions` without its ciphertext. @internal */
 export interface HeadRow {
@@ -15,6 +16,13 @@ export interface HeadRow {
   readonly event_count: number
   readonly create_time: number
   readonly update_time: number
+}
+
+/** A row of `sessions` with what vouches for it; `chained` is 1 when it was chained from its creation. @internal */
+export interface ChainedHeadRow extends HeadRow {
+  readonly chained: number
+  readonly link: Uint8Array
+  readonly head: Uint8Array
 }
 
 /** @internal */
@@ -32,6 +40,8 @@ export interface EventRow {
   readonly event_id: string
   readonly time: number
   readonly body: unknown
+  /** Empty in an event of before the chain. */
+  readonly link: Uint8Array
 }
 
 /** Which events to read; all conditions hold together. @internal */
@@ -71,25 +81,28 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
   const isSession = ({ app, id, user }: SessionRef) => sql`app = ${app} AND user_id = ${user} AND session_id = ${id}`
 
   return {
-    insertSession: ({ app, id, user }: SessionRef, now: number, metadata: Uint8Array) =>
+    insertSession: ({ app, id, user }: SessionRef, now: number, metadata: Uint8Array, { head, link }: ChainHead) =>
       sql`INSERT INTO sessions
-        (app, user_id, session_id, revision, event_count, create_time, update_time, metadata)
-        VALUES (${app}, ${user}, ${id}, 0, 0, ${now}, ${now}, ${metadata})
+        (app, user_id, session_id, revision, event_count, create_time, update_time, metadata, chained, link, head)
+        VALUES (${app}, ${user}, ${id}, 0, 0, ${now}, ${now}, ${metadata}, 1, ${link}, ${head})
         ON CONFLICT (app, user_id, session_id) DO NOTHING RETURNING revision`,
 
     /** The write lock and the check of the revision in one statement. The creation time tells a namesake apart. */
     advance: (ref: SessionRef, revision: number, createTime: number, now: number) =>
-      sql<HeadRow>`UPDATE sessions SET revision = revision + 1, event_count = event_count + 1,
+      sql<ChainedHeadRow>`UPDATE sessions SET revision = revision + 1, event_count = event_count + 1,
           update_time = MAX(update_time, ${now})
         WHERE ${isSession(ref)} AND revision = ${revision} AND create_time = ${createTime}
-        RETURNING app, user_id, session_id, revision, event_count, create_time, update_time`,
+        RETURNING app, user_id, session_id, revision, event_count, create_time, update_time, chained, link, head`,
+
+    setChainHead: (ref: SessionRef, { head, link }: ChainHead) =>
+      sql`UPDATE sessions SET link = ${link}, head = ${head} WHERE ${isSession(ref)}`,
 
     selectRevision: (ref: SessionRef) =>
       sql<{ readonly revision: number }>`SELECT revision FROM sessions WHERE ${isSession(ref)}`,
 
     selectSession: (ref: SessionRef) =>
-      sql<HeadRow & { readonly metadata: unknown }>`SELECT app, user_id, session_id, revision, event_count,
-          create_time, update_time, metadata FROM sessions WHERE ${isSession(ref)}`,
+      sql<ChainedHeadRow & { readonly metadata: unknown }>`SELECT app, user_id, session_id, revision, event_count,
+          create_time, update_time, metadata, chained, link, head FROM sessions WHERE ${isSession(ref)}`,
 
     writeState: ({ keyIndex, owner, sealed, table }: StateChange) =>
       sealed === undefined
@@ -115,8 +128,9 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
       sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_secrets WHERE ${isSession(ref)}`,
 
     insertEvent: ({ app, id, user }: SessionRef, event: EventRow & { readonly body: Uint8Array }) =>
-      sql`INSERT INTO session_events (app, user_id, session_id, sequence, event_id, time, body)
-        VALUES (${app}, ${user}, ${id}, ${event.sequence}, ${event.event_id}, ${event.time}, ${event.body})
+      sql`INSERT INTO session_events (app, user_id, session_id, sequence, event_id, time, body, link)
+        VALUES (${app}, ${user}, ${id}, ${event.sequence}, ${event.event_id}, ${event.time}, ${event.body},
+          ${event.link})
         ON CONFLICT (app, user_id, session_id, event_id) DO NOTHING RETURNING sequence`,
 
     selectEvents: (ref: SessionRef, { after, first, fromSequence, last }: EventWindow) => {
@@ -127,7 +141,9 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
       ])
       const order = last === undefined ? sql`ORDER BY sequence` : sql`ORDER BY sequence DESC`
       const limit = last ?? first
-      return sql<EventRow>`SELECT sequence, event_id, time, body FROM session_events WHERE ${conditions} ${order} ${
+      return sql<
+        EventRow
+      >`SELECT sequence, event_id, time, body, link FROM session_events WHERE ${conditions} ${order} ${
         limit === undefined ? sql`` : sql`LIMIT ${limit}`
       }`
     },
