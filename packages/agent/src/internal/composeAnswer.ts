@@ -30,7 +30,7 @@ export const refusal = (tools: ReadonlySet<string>): string =>
 const cell = (text: string | null) => (text ?? "–").replace(/\|/g, "\\|").replace(/\s+/g, " ")
 
 /** @internal */
-export const markdownTable = (
+const markdownTable = (
   columns: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<string | null>>
 ): string =>

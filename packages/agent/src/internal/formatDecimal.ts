@@ -13,5 +13,5 @@ export const formatDecimal = (value: BigDecimal.BigDecimal, places?: number): st
 }
 
 /** @internal Halves go away from zero, as in commerce. */
-export const roundHalfUp = (value: BigDecimal.BigDecimal, places: number): BigDecimal.BigDecimal =>
+const roundHalfUp = (value: BigDecimal.BigDecimal, places: number): BigDecimal.BigDecimal =>
   BigDecimal.round(value, { scale: places, mode: "half-from-zero" })

@@ -9,7 +9,7 @@ import type { Column, Row, Table } from "./readTable.ts"
 import { dateAt, listNumbers, numberAt } from "./readTable.ts"
 
 /** @internal */
-export interface Filter {
+interface Filter {
   readonly column: string
   readonly op: "eq" | "neq" | "lt" | "lte" | "gt" | "gte" | "contains" | "month" | "year" | "between"
   readonly value: string
@@ -29,7 +29,7 @@ export interface Query {
 }
 
 /** @internal */
-export interface Skipped {
+interface Skipped {
   readonly reason: string
   readonly count: number
   readonly rows: string
@@ -69,7 +69,7 @@ export const queryRows = (table: Table, query: Query): Result<QueryResult> =>
   })
 
 /** @internal */
-export const findColumn = (table: Table, name: string): Result<Column> => {
+const findColumn = (table: Table, name: string): Result<Column> => {
   const column = table.columns.find((candidate) => candidate.name === name) ??
     table.columns.find((candidate) => candidate.name.toLowerCase() === name.trim().toLowerCase())
   if (column !== undefined) return Either.right(column)

@@ -9,7 +9,7 @@ import { Files } from "../Files.ts"
 import { findClosest } from "./findClosest.ts"
 
 /** @internal Larger files are refused: they would have to be held in memory. */
-export const maxFileBytes = 50 * 1024 * 1024
+const maxFileBytes = 50 * 1024 * 1024
 
 const tooLarge = (name: string) =>
   new FilesError({
@@ -80,7 +80,7 @@ const signatures: ReadonlyArray<readonly [kind: string, bytes: ReadonlyArray<num
 ]
 
 /** @internal Text of UTF-8, or of UTF-16 that begins with a byte order mark. */
-export const decodeText = (name: string, bytes: Uint8Array): Effect.Effect<string, FilesError> => {
+const decodeText = (name: string, bytes: Uint8Array): Effect.Effect<string, FilesError> => {
   const label = bytes[0] === 0xff && bytes[1] === 0xfe
     ? "utf-16le"
     : bytes[0] === 0xfe && bytes[1] === 0xff
