@@ -423,6 +423,66 @@ export class EventStreamError extends Schema.TaggedError<EventStreamError>()("Ev
   }
 }
 
+/**
+ * The server did not open a WebSocket: another status than 101 (`Status`), no or another `Upgrade` (`Upgrade`), a wrong
+ * proof that it read the request (`Accept`), or a subprotocol or an extension that was not asked for.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WebSocketHandshakeError extends Schema.TaggedError<WebSocketHandshakeError>()("WebSocketHandshakeError", {
+  reason: Schema.Literal("Status", "Upgrade", "Accept", "Protocol", "Extension"),
+  origin: Schema.String,
+  status: Schema.Number
+}) {
+  override get message(): string {
+    return `${this.origin} did not open a WebSocket (${this.reason}, status ${this.status}). The connection was discarded.`
+  }
+}
+
+/**
+ * The other side broke RFC 6455, or a message is over a limit. `code` is what the connection was closed with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WebSocketProtocolError extends Schema.TaggedError<WebSocketProtocolError>()("WebSocketProtocolError", {
+  reason: Schema.Literal(
+    "ReservedBits",
+    "Opcode",
+    "Masked",
+    "ControlFrame",
+    "Fragmentation",
+    "Length",
+    "CloseCode",
+    "Utf8",
+    "Deflate",
+    "FrameTooLarge",
+    "MessageTooLarge",
+    "TooManyFragments"
+  ),
+  code: Schema.Literal(1002, 1007, 1009)
+}) {
+  override get message(): string {
+    return `The WebSocket was closed with ${this.code}: ${this.reason}. Messages before are whole, the present one is lost.`
+  }
+}
+
+/**
+ * The WebSocket is closed. 1006 means that the connection ended without a closing handshake.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WebSocketClosed extends Schema.TaggedError<WebSocketClosed>()("WebSocketClosed", {
+  code: Schema.Number,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `The WebSocket is closed (${this.code}). What was sent and not answered may not have arrived.`
+  }
+}
+
 const members = [
   InvalidRequest,
   ConnectError,
@@ -447,7 +507,10 @@ const members = [
   DecompressionError,
   DecompressionLimit,
   CookieRefused,
-  EventStreamError
+  EventStreamError,
+  WebSocketHandshakeError,
+  WebSocketProtocolError,
+  WebSocketClosed
 ] as const
 
 /**

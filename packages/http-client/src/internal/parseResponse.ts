@@ -49,6 +49,7 @@ export class ResponseParser {
   readonly #events: ResponseEvents
   readonly #limits: Limits
   #method = "GET"
+  #upgrade = false
   #state = DONE
   /** Bytes of this response before this push. */
   #offset = 0
@@ -84,9 +85,13 @@ export class ResponseParser {
     this.#limits = limits
   }
 
-  /** Expect the response to a request with this method. */
-  start(method: string): void {
+  /**
+   * Expect the response to a request with this method. 101 is a final response to one that asked for an `upgrade`: it has
+   * no body, and the bytes that follow it (`excess` of the last push) belong to the other protocol.
+   */
+  start(method: string, upgrade = false): void {
     this.#method = method
+    this.#upgrade = upgrade
     this.#state = HEAD
     this.#offset = 0
     this.#base = 0
@@ -364,9 +369,11 @@ export class ResponseParser {
       return next
     }
     const status = this.#status
-    if (status === 101) return this.#fail("Upgrade", from)
+    if (status === 101 && (!this.#upgrade || this.#chunked || this.#contentLength !== -1)) {
+      return this.#fail("Upgrade", from)
+    }
     if (this.#chunked && this.#contentLength !== -1) return this.#fail("ConflictingFraming", from)
-    if (status < 200) {
+    if (status < 200 && status !== 101) {
       if (++this.#informational > this.#limits.informational) return this.#fail("InformationalFlood", from)
       this.#events.onInformational?.(status)
       this.#startSection()
@@ -378,7 +385,7 @@ export class ResponseParser {
 
   #startBody(block: string, next: number): number {
     const status = this.#status
-    const bodyless = this.#method === "HEAD" || status === 204 || status === 304
+    const bodyless = this.#method === "HEAD" || status === 204 || status === 304 || status === 101
     const length = this.#contentLength
     const framing = bodyless ? "none" : this.#chunked ? "chunked" : length !== -1 ? "length" : "close"
     if (!bodyless && length > this.#limits.bodyBytes) {
