@@ -281,3 +281,50 @@ export interface ErasureReceipt {
    */
   readonly logTruncated: boolean
 }
+
+/**
+ * What an import did. `kept` counts records that the scope already held: the same identifier, the same text of the same
+ * speaker with the same validity, or a procedure that is not newer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ImportReport {
+  readonly memories: number
+  readonly procedures: number
+  readonly kept: number
+}
+
+/**
+ * What a scope holds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ScopeStats {
+  readonly memories: number
+  /** Of these: ended by a later fact. */
+  readonly superseded: number
+  readonly sessions: number
+  readonly procedures: number
+  /** Working notes, those that expired and wait for removal included. */
+  readonly notes: number
+  /** Characters of all texts. */
+  readonly characters: number
+}
+
+/**
+ * A change of a scope through this vault, after `Subscribed`, from which on all are told; `Missed` where the subscriber did not keep up. Other processes' changes are not
+ * told.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type MemoryEvent =
+  | { readonly _tag: "Subscribed" }
+  | { readonly _tag: "Saved"; readonly ids: ReadonlyArray<MemoryId>; readonly superseded: ReadonlyArray<MemoryId> }
+  | { readonly _tag: "Updated"; readonly id: MemoryId; readonly version: number }
+  | { readonly _tag: "Forgotten"; readonly id: MemoryId }
+  | { readonly _tag: "Erased" }
+  | { readonly _tag: "Imported"; readonly report: ImportReport }
+  | { readonly _tag: "Missed"; readonly count: number }

@@ -18,12 +18,15 @@ import type * as Stream from "effect/Stream"
 import { IndexCache } from "./internal/cacheIndexes.ts"
 import { guard } from "./internal/memoryRows.ts"
 import { migrateSchema } from "./internal/migrateSchema.ts"
+import { ChangeHub } from "./internal/publishChanges.ts"
 import { Scope } from "./internal/scopeKey.ts"
 import { makeUserMemory } from "./internal/serveScope.ts"
 import type {
   ErasureReceipt,
+  ImportReport,
   Memory,
   MemoryChange,
+  MemoryEvent,
   MemoryFilter,
   MemoryId,
   MemoryRevision,
@@ -32,6 +35,7 @@ import type {
   RecallResult,
   SaveInput,
   SaveResult,
+  ScopeStats,
   WorkingNote
 } from "./Memory.ts"
 import { MemoryClassifier } from "./MemoryClassifier.ts"
@@ -42,6 +46,7 @@ import type { SqliteOptions, VaultOptions } from "./MemoryVaultConfig.ts"
 import { ConfigurationError, StorageError } from "./MemoryVaultError.ts"
 import type {
   BudgetExceeded,
+  ImportError,
   IngestionError,
   InvalidQuery,
   MemoryNotFound,
@@ -91,6 +96,18 @@ export interface UserMemory {
   readonly forget: (id: MemoryId) => Effect.Effect<boolean, StorageError>
   /** Erases the scope; no byte of it stays in the database's files. */
   readonly forgetAll: (options: { readonly confirm: true }) => Effect.Effect<ErasureReceipt, StorageError>
+  /** The scope as JSON lines, each with its line feed; see `Portable`. Working notes stay here. */
+  readonly export: Stream.Stream<string, StorageError>
+  /**
+   * Takes an export in, in any pieces, 64 records to a transaction. What the scope holds already stays as it is, so an
+   * import may be repeated; validity is worked out over both.
+   */
+  readonly import: <E, R>(
+    lines: Stream.Stream<string, E, R>
+  ) => Effect.Effect<ImportReport, E | ImportError | QuotaExceeded | StorageError, R>
+  /** What changes from its first event, `Subscribed`, on; at most 256 events behind. */
+  readonly changes: Stream.Stream<MemoryEvent>
+  readonly stats: Effect.Effect<ScopeStats, StorageError>
   /** Standing instructions by key: at the head of every prompt block, within their share of the budget. At most 256. */
   readonly procedural: {
     readonly upsert: (
@@ -172,10 +189,11 @@ export const make = Effect.fn("MemoryVault.make")(function*(
   const { redact } = yield* MemoryRedactor
   const cache = new IndexCache(sql, options.cachedMemories ?? defaults.cachedMemories)
   const maxTextLength = options.maxTextLength ?? defaults.maxTextLength
+  const changes = new ChangeHub()
   const maxMemories = options.maxMemories ?? defaults.maxMemories
   return MemoryVault.of({
     scoped: (scope) =>
-      makeUserMemory(Scope.keyOf(scope), { sql, cache, count, rules, redact, maxTextLength, maxMemories })
+      makeUserMemory(Scope.keyOf(scope), { sql, cache, count, rules, redact, maxTextLength, maxMemories, changes })
   })
 })
 

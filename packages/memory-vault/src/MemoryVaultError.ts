@@ -121,6 +121,31 @@ export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()("QuotaExc
 }
 
 /**
+ * A line that no export of this version wrote. The batches of 64 records before it are in the scope; the same import may
+ * be repeated.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ImportError extends Schema.TaggedError<ImportError>()("ImportError", {
+  reason: Schema.Literal("header", "version", "record", "count", "truncated", "after-end"),
+  /** From 1; blank lines do not count. */
+  line: Schema.Number
+}) {
+  override get message(): string {
+    const why = {
+      "header": "must be the header of an export, and only the first may be",
+      "version": "names a version of the format that this package does not read; upgrade the package",
+      "record": "is no record of an export",
+      "count": "tells another number of records than there were; the file is damaged",
+      "truncated": "is missing; the file was cut before its end",
+      "after-end": "comes after the end of the export"
+    }[this.reason]
+    return `Line ${this.line} ${why}. Whole batches before it were imported; repeating the import does not double them.`
+  }
+}
+
+/**
  * Not even the empty prompt block fits the token budget.
  *
  * @since 0.1.0

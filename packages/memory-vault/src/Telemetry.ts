@@ -20,6 +20,8 @@ export const spans = {
   deleteProcedure: "MemoryVault.procedural.delete",
   setNote: "MemoryVault.working.set",
   getNote: "MemoryVault.working.get",
+  import: "MemoryVault.import",
+  stats: "MemoryVault.stats",
   page: "MemoryVault.page",
   forget: "MemoryVault.forget",
   forgetAll: "MemoryVault.forgetAll"

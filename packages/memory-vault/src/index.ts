@@ -36,6 +36,11 @@ export * as MemoryVaultError from "./MemoryVaultError.ts"
 /**
  * @since 0.1.0
  */
+export * as Portable from "./Portable.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as PromptBlock from "./PromptBlock.ts"
 
 /**

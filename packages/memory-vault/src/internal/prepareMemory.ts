@@ -11,6 +11,7 @@ import { Metadata } from "../Memory.ts"
 import type { MemoryType, SaveInput } from "../Memory.ts"
 import type { ClassifierRule } from "../MemoryClassifier.ts"
 import { IngestionError } from "../MemoryVaultError.ts"
+import type { PortableMemory } from "../Portable.ts"
 import { indexTerms } from "./analyzeText.ts"
 import { extractFacts } from "./extractFacts.ts"
 import type { Fact } from "./extractFacts.ts"
@@ -116,7 +117,14 @@ const checkTime = (
       onSome: (valid) => Either.right(DateTime.toUtc(valid))
     })
 
-const checkMetadata = (input: SaveInput): Either.Either<string | undefined, IngestionError> => {
+/**
+ * As stored.
+ *
+ * @since 0.1.0
+ */
+export const checkMetadata = (
+  input: { readonly metadata?: Metadata | undefined }
+): Either.Either<string | undefined, IngestionError> => {
   if (input.metadata === undefined) return Either.right(undefined)
   // Assigning this key would set a prototype and lose the value.
   if (Object.hasOwn(input.metadata, "__proto__")) return refuse("metadata", maxMetadataLength)
@@ -186,3 +194,29 @@ export const prepareNote = (
     const text = cleanText(options.redact(cleanText(stripBlocks(input.text).text)))
     return text.length === 0 ? yield* refuse("empty") : { key: input.key.replace(loneSurrogates, "\ufffd"), text }
   })
+
+/**
+ * The draft of a memory that was exported: its text stays as it is.
+ *
+ * @since 0.1.0
+ */
+export const draftAsIs = (
+  memory: typeof PortableMemory.Type,
+  { count }: PrepareOptions
+): Either.Either<Draft, IngestionError> =>
+  Either.map(checkMetadata(memory), (metadataJson) => ({
+    text: memory.text,
+    tokens: count(memory.text),
+    type: memory.type,
+    importance: weigh(memory.text),
+    terms: indexTerms(memory.text, memory.speaker),
+    sessionId: memory.sessionId,
+    speaker: memory.speaker,
+    role: memory.role,
+    eventTime: memory.eventTime === undefined ? undefined : DateTime.unsafeMake(memory.eventTime),
+    metadata: memory.metadata,
+    metadataJson,
+    validFrom: DateTime.unsafeMake(memory.validFrom),
+    validTo: memory.validTo === undefined ? undefined : DateTime.unsafeMake(memory.validTo),
+    facts: extractFacts(memory.text, { speaker: memory.speaker, role: memory.role })
+  }))

@@ -8,7 +8,7 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import type { Memory, MemoryId, MemoryType } from "../Memory.ts"
+import type { Memory, MemoryId, MemoryType, ScopeStats } from "../Memory.ts"
 import type { IndexedMemory } from "./indexScope.ts"
 import { memoryColumns, toIndexed, toMemory } from "./memoryRows.ts"
 import type { IndexRow, MemoryRow, ScopeRow } from "./memoryRows.ts"
@@ -131,4 +131,19 @@ export const readPage = (
         Either.all(rows.map(toMemory)),
         (memories) => [memories, rows.length < page.size ? Option.none() : Option.fromNullable(rows.at(-1)?.doc)]
       )
+  )
+
+/**
+ * @since 0.1.0
+ */
+export const readStats = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeStats, SqlError> =>
+  Effect.map(
+    sql<ScopeStats>`WITH own AS (SELECT id FROM vault_scopes
+        WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent})
+      SELECT count(*) AS memories, count(superseded_by) AS superseded, count(DISTINCT session) AS sessions,
+        (SELECT count(*) FROM vault_procedures WHERE scope IN own) AS procedures,
+        (SELECT count(*) FROM vault_working WHERE scope IN own) AS notes,
+        coalesce(sum(length(text)), 0) AS characters
+      FROM vault_memories WHERE scope IN own`,
+    ([row]) => row ?? { memories: 0, superseded: 0, sessions: 0, procedures: 0, notes: 0, characters: 0 }
   )

@@ -27,15 +27,18 @@ import { InvalidQuery } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { IndexCache } from "./cacheIndexes.ts"
+import { exportScope } from "./exportScope.ts"
 import { fitShared } from "./fitShared.ts"
+import { importScope } from "./importScope.ts"
 import type { IndexedMemory } from "./indexScope.ts"
 import { readProcedures } from "./keyedNotes.ts"
 import { makeId } from "./makeId.ts"
 import { guard } from "./memoryRows.ts"
 import { prepareMemory } from "./prepareMemory.ts"
 import type { Draft } from "./prepareMemory.ts"
+import type { ChangeHub } from "./publishChanges.ts"
 import { rankMemories } from "./rankMemories.ts"
-import { readMemories, readMemory, readPage } from "./readMemories.ts"
+import { readMemories, readMemory, readPage, readStats } from "./readMemories.ts"
 import type { RowFilter } from "./readMemories.ts"
 import { readHistory, updateMemory } from "./reviseMemory.ts"
 import type { ScopeKey } from "./scopeKey.ts"
@@ -55,6 +58,7 @@ export interface VaultParts {
   readonly redact: (text: string) => string
   readonly maxTextLength: number
   readonly maxMemories: number
+  readonly changes: ChangeHub
 }
 
 const batchSize = 64
@@ -98,9 +102,11 @@ const saveBatch = (key: ScopeKey, parts: VaultParts) =>
         blocks
       }
     })
+    const ids = written.stored.map(({ memory }) => memory.id)
     const last = results.at(-1)
     const superseded = written.settled.flatMap(({ id, supersededBy }) => supersededBy === null ? [] : [id])
     if (last !== undefined) results.splice(-1, 1, { ...last, superseded })
+    if (ids.length > 0) yield* parts.changes.publish(key, { _tag: "Saved", ids, superseded })
     const created = results.reduce((total, result) => total + result.created, 0)
     yield* Metric.incrementBy(Metric.tagged(Telemetry.saved, "outcome", "created"), created)
     yield* Metric.incrementBy(Metric.tagged(Telemetry.saved, "outcome", "merged"), written.stored.length - created)
@@ -203,10 +209,11 @@ const list = (key: ScopeKey, { sql }: VaultParts) => (filter: MemoryFilter = {})
         )))
   )
 
-const forgetAll = (key: ScopeKey, { cache, sql }: VaultParts) =>
+const forgetAll = (key: ScopeKey, { cache, changes, sql }: VaultParts) =>
   Effect.fn(Telemetry.spans.forgetAll)(function*(_options: { readonly confirm: true }) {
     const removed = yield* guard("forgetAll")(removeScope(sql, key))
     cache.drop(key)
+    yield* changes.publish(key, { _tag: "Erased" })
     yield* Metric.incrementBy(Telemetry.forgotten, removed.memories)
     const logTruncated = yield* guard("forgetAll")(truncateLog(sql))
     return { ...removed, logTruncated }
@@ -230,16 +237,28 @@ export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => 
     recall: recall(key, parts),
     get: Effect.fn(Telemetry.spans.get)((id: MemoryId) => guard("get")(readMemory(parts.sql, key, id))),
     update: Effect.fn(Telemetry.spans.update)((id: MemoryId, change: MemoryChange) =>
-      updateMemory(parts.sql, key, parts, id, change)
+      Effect.tap(
+        updateMemory(parts.sql, key, parts, id, change),
+        ({ version }) => parts.changes.publish(key, { _tag: "Updated", id, version })
+      )
     ),
     history: Effect.fn(Telemetry.spans.history)((id: MemoryId) => guard("history")(readHistory(parts.sql, key, id))),
     list: list(key, parts),
     forget: Effect.fn(Telemetry.spans.forget)(function*(id: MemoryId) {
       const removed = yield* guard("forget")(removeMemory(parts.sql, key, id))
       if (removed) yield* Metric.increment(Telemetry.forgotten)
+      if (removed) yield* parts.changes.publish(key, { _tag: "Forgotten", id })
       return removed
     }),
     forgetAll: forgetAll(key, parts),
+    export: exportScope(parts.sql, key),
+    import: (lines) =>
+      importScope(parts.sql, key, parts, lines).pipe(
+        Effect.tap((report) => parts.changes.publish(key, { _tag: "Imported", report })),
+        Effect.withSpan(Telemetry.spans.import)
+      ),
+    changes: parts.changes.subscribe(key),
+    stats: guard("stats")(readStats(parts.sql, key)).pipe(Effect.withSpan(Telemetry.spans.stats)),
     procedural: makeProcedural(key, parts),
     working: makeWorking(key, parts)
   }

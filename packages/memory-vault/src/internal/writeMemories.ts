@@ -30,6 +30,10 @@ export interface NewMemory extends Draft {
   readonly createdAt: DateTime.Utc
   /** Chunks of one save without a session are each other's context. */
   readonly source: string
+  /** Of an imported memory; a new one has the first of each. */
+  readonly occurrences?: number
+  readonly version?: number
+  readonly updatedAt?: DateTime.Utc
 }
 
 /**
@@ -137,17 +141,26 @@ export const deletePostings = (sql: SqlClient, scope: number, doc: number): Effe
     (postings) => postings.reduce((total, { frequency }) => total + frequency, 0)
   )
 
-const insertNew = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effect<MemoryRow, SqlError> =>
+/**
+ * The row, its postings and its facts.
+ *
+ * @since 0.1.0
+ */
+export const insertNew = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effect<MemoryRow, SqlError> =>
   Effect.tap(
     only(
       sql<MemoryRow>`INSERT INTO vault_memories
         (scope, id, digest, type, text, tokens, importance, occurrences, source, session, speaker, role, event_time,
-          metadata, created_at, updated_at, valid_from, stated_to, valid_to)
+          metadata, created_at, version, updated_at, valid_from, stated_to, valid_to)
         VALUES (${scope}, ${draft.id}, ${digestOf(draft.text)}, ${draft.type}, ${draft.text}, ${draft.tokens},
-          ${draft.importance}, 1, ${draft.source}, ${draft.sessionId ?? null}, ${draft.speaker ?? null},
+          ${draft.importance}, ${draft.occurrences ?? 1}, ${draft.source}, ${draft.sessionId ?? null}, ${
+        draft.speaker ?? null
+      },
           ${draft.role ?? null}, ${toMillisOrNull(draft.eventTime)},
           ${draft.metadataJson ?? null}, ${DateTime.toEpochMillis(draft.createdAt)},
-          ${DateTime.toEpochMillis(draft.createdAt)}, ${DateTime.toEpochMillis(draft.validFrom ?? draft.createdAt)},
+          ${draft.version ?? 1}, ${DateTime.toEpochMillis(draft.updatedAt ?? draft.createdAt)}, ${
+        DateTime.toEpochMillis(draft.validFrom ?? draft.createdAt)
+      },
           ${toMillisOrNull(draft.validTo)}, ${toMillisOrNull(draft.validTo)})
         RETURNING ${sql.literal(memoryColumns)}`
     ),

@@ -1,0 +1,210 @@
+/**
+ * Takes exported lines into a scope. What the scope already holds stays as it is.
+ *
+ * @since 0.1.0
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Chunk from "effect/Chunk"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { ImportReport, MemoryId } from "../Memory.ts"
+import { ImportError, QuotaExceeded } from "../MemoryVaultError.ts"
+import type { StorageError } from "../MemoryVaultError.ts"
+import { formatVersion, PortableRecord } from "../Portable.ts"
+import type { PortableMemory, PortableProcedure } from "../Portable.ts"
+import { noteLimits } from "./keyedNotes.ts"
+import { makeId } from "./makeId.ts"
+import { guard, only } from "./memoryRows.ts"
+import { checkMetadata, draftAsIs } from "./prepareMemory.ts"
+import type { PrepareOptions } from "./prepareMemory.ts"
+import type { ScopeKey } from "./scopeKey.ts"
+import { settleSlots } from "./supersedeFacts.ts"
+import { digestOf, insertNew, openScope, sumOf, takeLock } from "./writeMemories.ts"
+
+type Incoming = (typeof PortableMemory.Type | typeof PortableProcedure.Type) & {
+  readonly spare: MemoryId
+  readonly line: number
+}
+
+const batchSize = 64
+const decode = Schema.decodeEither(Schema.parseJson(PortableRecord))
+
+interface Progress {
+  readonly line: number
+  readonly memories: number
+  readonly procedures: number
+  readonly ended: boolean
+}
+
+const start: Progress = { line: 0, memories: 0, procedures: 0, ended: false }
+
+/** Checks one line against what came before it. */
+const readLine = (
+  progress: Progress,
+  text: string
+): Either.Either<readonly [Progress, ReadonlyArray<PortableRecord & { readonly line: number }>], ImportError> => {
+  const line = progress.line + 1
+  const refuse = (reason: ImportError["reason"]) => Either.left(new ImportError({ reason, line }))
+  const decoded = decode(text)
+  if (Either.isLeft(decoded)) return refuse(line === 1 ? "header" : "record")
+  const record = decoded.right
+  if ((line === 1) !== (record.kind === "header")) return refuse("header")
+  if (progress.ended) return refuse("after-end")
+  switch (record.kind) {
+    case "header":
+      return record.version === formatVersion ? Either.right([{ ...progress, line }, []]) : refuse("version")
+    case "end":
+      return record.memories === progress.memories && record.procedures === progress.procedures
+        ? Either.right([{ ...progress, line, ended: true }, []])
+        : refuse("count")
+    case "memory":
+      return Either.right([{ ...progress, line, memories: progress.memories + 1 }, [{ ...record, line }]])
+    case "procedure":
+      return Either.right([{ ...progress, line, procedures: progress.procedures + 1 }, [{ ...record, line }]])
+  }
+}
+
+const readLines = <E, R>(
+  input: Stream.Stream<string, E, R>
+): Stream.Stream<PortableRecord & { readonly line: number }, E | ImportError, R> =>
+  input.pipe(
+    Stream.splitLines,
+    Stream.filter((text) => text.trim() !== ""),
+    Stream.map((text): string | undefined => text),
+    Stream.concat(Stream.succeed(undefined)),
+    Stream.mapAccumEffect(start, (progress, text) => {
+      if (text !== undefined) return readLine(progress, text)
+      return progress.ended
+        ? Either.right([progress, []] as const)
+        : Either.left(new ImportError({ reason: "truncated", line: progress.line + 1 }))
+    }),
+    Stream.flattenIterables
+  )
+
+/** Whether the scope held it before this import began: an export may hold one text several times. */
+const isHeld = (sql: SqlClient, scope: number, memory: typeof PortableMemory.Type, before: number) =>
+  Effect.map(
+    sql`SELECT 1 FROM vault_memories WHERE scope = ${scope} AND id = ${memory.id}
+      UNION ALL
+      SELECT 1 FROM vault_memories WHERE scope = ${scope} AND digest = ${digestOf(memory.text)} AND doc <= ${before}
+        AND text = ${memory.text} AND speaker IS ${memory.speaker ?? null} AND valid_from = ${memory.validFrom}
+        AND stated_to IS ${memory.validTo ?? null}
+      LIMIT 1`,
+    (rows) => rows.length > 0
+  )
+
+const importMemory = (
+  sql: SqlClient,
+  scope: number,
+  memory: typeof PortableMemory.Type & { readonly spare: MemoryId; readonly line: number },
+  options: PrepareOptions
+) =>
+  Effect.gen(function*() {
+    // In one database an identifier belongs to one scope.
+    const taken = yield* sql`SELECT 1 FROM vault_memories WHERE id = ${memory.id}`
+    const refuse = () => new ImportError({ reason: "record", line: memory.line })
+    const draft = yield* Either.mapLeft(draftAsIs(memory, options), refuse)
+    const row = yield* insertNew(sql, scope, {
+      ...draft,
+      id: taken.length > 0 ? memory.spare : memory.id,
+      source: memory.source,
+      createdAt: DateTime.unsafeMake(memory.createdAt),
+      updatedAt: DateTime.unsafeMake(memory.updatedAt),
+      occurrences: memory.occurrences,
+      version: memory.version
+    })
+    for (const revision of memory.revisions) {
+      const metadata = yield* Either.mapLeft(checkMetadata(revision), refuse)
+      yield* sql`
+        INSERT INTO vault_revisions (scope, doc, version, recorded_at, text, type, valid_from, event_time, metadata)
+        VALUES (${scope}, ${row.doc}, ${revision.version}, ${revision.recordedAt}, ${revision.text}, ${revision.type},
+          ${revision.validFrom}, ${revision.eventTime ?? null}, ${metadata ?? null})
+        ON CONFLICT DO NOTHING`
+    }
+    return draft
+  })
+
+const importProcedure = (sql: SqlClient, scope: number, procedure: typeof PortableProcedure.Type) =>
+  Effect.gen(function*() {
+    const changed = yield* sql`INSERT INTO vault_procedures (scope, key, text, version, created_at, updated_at)
+      VALUES (${scope}, ${procedure.key}, ${procedure.text}, ${procedure.version}, ${procedure.createdAt},
+        ${procedure.updatedAt})
+      ON CONFLICT (scope, key) DO UPDATE SET text = excluded.text, version = excluded.version,
+          created_at = excluded.created_at, updated_at = excluded.updated_at
+        WHERE excluded.updated_at > updated_at
+      RETURNING key`
+    const { used } = yield* only(
+      sql<{ readonly used: number }>`SELECT count(*) AS used FROM vault_procedures WHERE scope = ${scope}`
+    )
+    if (used > noteLimits.procedures) {
+      return yield* new QuotaExceeded({ resource: "procedures", limit: noteLimits.procedures })
+    }
+    return changed.length > 0
+  })
+
+const importBatch = (
+  sql: SqlClient,
+  key: ScopeKey,
+  records: ReadonlyArray<Incoming>,
+  before: number,
+  options: PrepareOptions & { readonly maxMemories: number }
+): Effect.Effect<ImportReport, SqlError | ImportError | QuotaExceeded> =>
+  sql.withTransaction(Effect.gen(function*() {
+    const after = yield* takeLock(sql)
+    const scope = yield* openScope(sql, key)
+    const slots: Array<string> = []
+    let memories = 0
+    let procedures = 0
+    let terms = 0
+    for (const record of records) {
+      if (record.kind === "procedure") {
+        if (yield* importProcedure(sql, scope.id, record)) procedures++
+      } else if (!(yield* isHeld(sql, scope.id, record, before))) {
+        const draft = yield* importMemory(sql, scope.id, record, options)
+        slots.push(...draft.facts.map(({ slot }) => slot))
+        terms += sumOf(draft.terms)
+        memories++
+      }
+    }
+    if (scope.memories + memories > options.maxMemories) {
+      return yield* new QuotaExceeded({ resource: "memories", limit: options.maxMemories })
+    }
+    const settled = yield* settleSlots(sql, scope.id, slots)
+    yield* sql`UPDATE vault_scopes
+      SET version = ${after}, removed = ${settled.length > 0 ? after : scope.removed},
+        memories = memories + ${memories}, terms = terms + ${terms}
+      WHERE id = ${scope.id}`
+    return { memories, procedures, kept: records.length - memories - procedures }
+  }))
+
+/**
+ * @since 0.1.0
+ */
+export const importScope = <E, R>(
+  sql: SqlClient,
+  key: ScopeKey,
+  options: PrepareOptions & { readonly maxMemories: number },
+  input: Stream.Stream<string, E, R>
+): Effect.Effect<ImportReport, E | ImportError | QuotaExceeded | StorageError, R> =>
+  Effect.gen(function*() {
+    const { last } = yield* guard("import")(
+      only(sql<{ readonly last: number | null }>`SELECT max(doc) AS last FROM vault_memories`)
+    )
+    return yield* readLines(input).pipe(
+      Stream.filter((record) => record.kind === "memory" || record.kind === "procedure"),
+      Stream.mapEffect((record) => Effect.map(makeId(record.createdAt), (spare) => ({ ...record, spare }))),
+      Stream.grouped(batchSize),
+      Stream.mapEffect((batch) =>
+        guard("import")(importBatch(sql, key, Chunk.toReadonlyArray(batch), last ?? 0, options))
+      ),
+      Stream.runFold({ memories: 0, procedures: 0, kept: 0 }, (sum, one) => ({
+        memories: sum.memories + one.memories,
+        procedures: sum.procedures + one.procedures,
+        kept: sum.kept + one.kept
+      }))
+    )
+  })
