@@ -24,6 +24,8 @@ import type { Written } from "./writeMemories.ts"
 export interface CurrentIndex {
   readonly scope: number
   readonly index: ScopeIndex
+  /** Read with the scope, so that one without procedures costs no second query. */
+  readonly hasProcedures: boolean
 }
 
 // No identifier contains a NUL.
@@ -71,7 +73,7 @@ export class IndexCache {
       const cached = this.indexes.get(name)
       if (cached?.version === scope.version) {
         this.keep(name, cached)
-        return Effect.succeed({ scope: scope.id, index: cached })
+        return Effect.succeed({ scope: scope.id, index: cached, hasProcedures: scope.procedures === 1 })
       }
       return cached !== undefined && scope.removed <= cached.version
         ? this.catchUp(key, cached)
@@ -100,7 +102,7 @@ export class IndexCache {
       Effect.flatMap((rows) => {
         if (rows.scope === undefined || rows.scope.removed > cached.version) return this.load(key)
         this.keep(nameOf(key), extend(cached, rows))
-        return Effect.succeed({ scope: rows.scope.id, index: cached })
+        return Effect.succeed({ scope: rows.scope.id, index: cached, hasProcedures: rows.scope.procedures === 1 })
       })
     )
   }
@@ -115,7 +117,7 @@ export class IndexCache {
           return Effect.fail(new StorageError({ reason: "corrupt", operation: "recall" }))
         }
         this.keep(nameOf(key), index)
-        return Effect.succeed({ scope: rows.scope.id, index })
+        return Effect.succeed({ scope: rows.scope.id, index, hasProcedures: rows.scope.procedures === 1 })
       })
     )
   }

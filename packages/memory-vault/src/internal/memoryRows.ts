@@ -157,6 +157,8 @@ export interface ScopeRow {
   readonly removed: number
   readonly memories: number
   readonly terms: number
+  /** 1 while it has any. */
+  readonly procedures: number
 }
 
 /** SQLite's own wait blocks the event loop, so it is kept short and the waiting happens here: about 30 seconds. */

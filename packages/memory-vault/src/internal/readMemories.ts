@@ -36,7 +36,9 @@ const docsJson = (docs: ReadonlyArray<number>): string => JSON.stringify(docs)
  */
 export const readScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow | undefined, SqlError> =>
   Effect.map(
-    sql<ScopeRow>`SELECT id, version, removed, memories, terms FROM vault_scopes
+    sql<ScopeRow>`SELECT id, version, removed, memories, terms,
+        EXISTS (SELECT 1 FROM vault_procedures p WHERE p.scope = vault_scopes.id) AS procedures
+      FROM vault_scopes
       WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent}`,
     ([row]) => row
   )

@@ -26,7 +26,7 @@ import type { UserMemory } from "../MemoryVault.ts"
 import { InvalidQuery } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 import * as Telemetry from "../Telemetry.ts"
-import type { IndexCache } from "./cacheIndexes.ts"
+import type { CurrentIndex, IndexCache } from "./cacheIndexes.ts"
 import { exportScope } from "./exportScope.ts"
 import { fitShared } from "./fitShared.ts"
 import { importScope } from "./importScope.ts"
@@ -155,11 +155,10 @@ const checkQuery = ({ proceduralShare = 0.25, tokenBudget = 2_000, topK = 5, typ
   })
 
 /** The best memories with their texts, before any budget. */
-const findBest = (key: ScopeKey, { cache, sql }: VaultParts, query: RecallQuery, topK: number) =>
+const findBest = (current: CurrentIndex | undefined, sql: SqlClient, query: RecallQuery, topK: number) =>
   Effect.gen(function*() {
     const accepts = matches(yield* toRowFilter(query))
     const { begunBy, openAt } = yield* holdsAt(query, yield* Clock.currentTimeMillis)
-    const current = yield* cache.get(key)
     if (current === undefined) return []
     const ranked = rankMemories(current.index, query.query, {
       limit: topK,
@@ -178,8 +177,11 @@ const recall = (key: ScopeKey, parts: VaultParts) =>
   Effect.fn(Telemetry.spans.recall)(function*(input: RecallQuery | string) {
     const query = typeof input === "string" ? { query: input } : input
     const { share, tokenBudget, topK } = yield* checkQuery(query)
-    const best = yield* findBest(key, parts, query, topK)
-    const procedures = share === 0 ? [] : yield* guard("recall")(readProcedures(parts.sql, key))
+    const current = yield* parts.cache.get(key)
+    const best = yield* findBest(current, parts.sql, query, topK)
+    const procedures = share === 0 || current?.hasProcedures !== true
+      ? []
+      : yield* guard("recall")(readProcedures(parts.sql, key))
     const fitted = yield* fitShared(
       { items: procedures.map(PromptBlock.fromProcedure), share },
       best.map(({ memory }) => PromptBlock.fromMemory(memory)),

@@ -107,7 +107,7 @@ export const openScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow
       ? only(
         sql<ScopeRow>`INSERT INTO vault_scopes (tenant, user, agent, version, removed, memories, terms)
           VALUES (${key.tenant}, ${key.user}, ${key.agent}, 0, 0, 0, 0)
-          RETURNING id, version, removed, memories, terms`
+          RETURNING id, version, removed, memories, terms, 0 AS procedures`
       )
       : Effect.succeed(found))
 
