@@ -14,14 +14,14 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { KeyScope } from "./Aad.ts"
 import { DataKey, KeyCache } from "./internal/cacheKey.ts"
-import { checkKey, type KeyRow, unwrapRow } from "./internal/checkKey.ts"
+import { checkKey, type KeyRow, keyShredded, unwrapRow } from "./internal/checkKey.ts"
 import { migrate } from "./internal/migrateSchema.ts"
-import { runAlone } from "./internal/runSql.ts"
+import { run, runAlone, transact } from "./internal/runSql.ts"
 import { makeFlights } from "./internal/shareFlight.ts"
 import { identify, KeyProvider } from "./KeyProvider.ts"
 import { defaultKeyLimits } from "./SessionConfig.ts"
-import type { ConfigurationError, DecryptionError, KeyProviderError, StorageError } from "./SessionError.ts"
-import { KeyUsageExceeded } from "./SessionError.ts"
+import type { ConfigurationError, DecryptionError, KeyProviderError } from "./SessionError.ts"
+import { KeyUsageExceeded, StorageError } from "./SessionError.ts"
 import * as Telemetry from "./Telemetry.ts"
 
 /**
@@ -44,6 +44,18 @@ export interface LiveKey {
   readonly name: string
   /** HKDF-SHA256 for one purpose; the bytes must not outlive the call that uses them. */
   readonly derive: (purpose: string, length: number) => Uint8Array
+}
+
+/**
+ * A data key that is no more.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ShreddedKey {
+  readonly keyId: Uint8Array
+  /** Epoch milliseconds. */
+  readonly time: number
 }
 
 /**
@@ -74,6 +86,14 @@ export class DataKeys extends Context.Tag("@sennit/secure-sessions/DataKeys")<Da
   ) => Effect.Effect<A, KeyAccessError | KeyUsageExceeded>
   /** Uses the key of the scope if there is one. Never makes a key. */
   readonly find: <A>(scope: KeyScope, f: (key: LiveKey) => A) => Effect.Effect<Option.Option<A>, KeyAccessError>
+  /**
+   * Destroys the key of the scope in one transaction with `also`: from then on the scope fails with `KeyShredded`. Not
+   * inside another transaction, which could bring the key back. Other processes forget a key after its time to live.
+   */
+  readonly shred: <A, E>(
+    scope: KeyScope,
+    also: Effect.Effect<A, E>
+  ) => Effect.Effect<{ readonly shredded: Option.Option<ShreddedKey>; readonly also: A }, E | StorageError>
 }>() {}
 
 /** Seals reserved in the database at a time, so that counting costs one write in a thousand. */
@@ -90,10 +110,11 @@ const makeRows = (sql: SqlClient.SqlClient, provider: typeof KeyProvider.Service
   const load = Effect.fn("DataKeys.load")(function*(scope: KeyScope) {
     const [row] = yield* runAlone(
       "DataKeys.load",
-      sql<KeyRow>`SELECT app, user_id, kid, kek_id, wrapped, commitment FROM session_keys
-        WHERE app = ${scope.app} AND user_id = ${scope.user}`
+      sql<KeyRow & { readonly shredded_time: number | null }>`SELECT app, user_id, kid, kek_id, wrapped, commitment,
+        shredded_time FROM session_keys WHERE app = ${scope.app} AND user_id = ${scope.user}`
     )
     if (row === undefined) return Option.none<DataKey>()
+    if (row.shredded_time !== null) return yield* keyShredded(scope.app, scope.user, row.kid)
     yield* Metric.increment(Telemetry.keyLoads)
     const { bytes, keyId } = yield* unwrapRow(provider, row)
     return Option.some(new DataKey(keyId, bytes))
@@ -142,7 +163,21 @@ const makeRows = (sql: SqlClient.SqlClient, provider: typeof KeyProvider.Service
     return yield* new KeyUsageExceeded({ keyId: key.name, limit: sealLimit })
   })
 
-  return { load, create, loadOrCreate, reserve }
+  /** The first statement writes, also when the key is gone already. */
+  const shred = Effect.fnUntraced(function*(scope: KeyScope, now: number) {
+    const shredded = yield* run(
+      "DataKeys.shred",
+      sql<{ readonly kid: Uint8Array; readonly shredded_time: number }>`UPDATE session_keys
+        SET wrapped = x'', commitment = x'', shredded_time = COALESCE(shredded_time, ${now})
+        WHERE app = ${scope.app} AND user_id = ${scope.user} RETURNING kid, shredded_time`
+    )
+    return Option.map(Option.fromNullable(shredded[0]), ({ kid, shredded_time }): ShreddedKey => ({
+      keyId: kid,
+      time: shredded_time
+    }))
+  })
+
+  return { load, create, loadOrCreate, reserve, shred }
 }
 
 /** Between two steps of a fiber a key may be evicted; the check and the use are one step. */
@@ -236,7 +271,22 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
       })
     })
 
-  return DataKeys.of({ use, find })
+  const shred = Effect.fn("DataKeys.shred")(function*<A, E>(scope: KeyScope, also: Effect.Effect<A, E>) {
+    if (yield* isInTransaction) {
+      return yield* new StorageError({ operation: "DataKeys.shred", reason: "Failed", retryable: false })
+    }
+    const now = yield* Clock.currentTimeMillis
+    // What is overwritten is to be gone from the file, whoever opened it.
+    yield* runAlone("DataKeys.shred", sql.unsafe("PRAGMA secure_delete = ON"))
+    return yield* Effect.uninterruptible(
+      Effect.tap(
+        transact(sql, "DataKeys.shred", Effect.all({ shredded: rows.shred(scope, now), also })),
+        () => Effect.sync(() => cache.shred(nameOf(scope)))
+      )
+    )
+  })
+
+  return DataKeys.of({ use, find, shred })
 })
 
 /**

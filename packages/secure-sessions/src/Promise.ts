@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { ErasureReceipt, ExportRecord } from "./Erasure.ts"
 import type { IntegrityReport, VerifyOptions } from "./Integrity.ts"
 import * as KeyProvider from "./KeyProvider.ts"
 import type {
@@ -100,6 +101,8 @@ export interface Sessions extends AsyncDisposable {
   readonly append: (session: Session, event: NewEvent, options?: SessionService.AppendOptions) => Promise<Session>
   readonly events: (ref: Ref, options?: SessionService.EventsOptions) => AsyncIterable<SessionEvent>
   readonly verify: (ref: Ref, options?: VerifyOptions) => Promise<IntegrityReport>
+  readonly eraseUser: (app: string, user: string) => Promise<ErasureReceipt>
+  readonly exportUser: (app: string, user: string) => AsyncIterable<ExportRecord>
   readonly getAppState: (app: string) => Promise<State>
   readonly getUserState: (app: string, user: string) => Promise<State>
   readonly getSecret: (ref: Ref, name: SecretName) => Promise<Redacted.Redacted<Json> | undefined>
@@ -128,6 +131,8 @@ const decodeNew = (input: NewSession): Effect.Effect<SessionService.CreateSessio
     state: input.state,
     metadata: input.metadata
   }))
+
+const decodeUser = (app: string, user: string) => Effect.all([decode(AppName, app), decode(UserId, user)])
 
 const decodeEvent = (event: NewEvent): Effect.Effect<EventInput, SerializationError> =>
   Effect.map(decode(EventIds, { id: event.id, time: event.time }), (ids) => ({
@@ -183,11 +188,9 @@ export const createSessions = (options: SessionsOptions): Promise<Sessions> => {
       run(Effect.flatMap(decodeEvent(event), (input) => service.append(session, input, how))),
     verify: (ref, how) => run(Effect.flatMap(decode(SessionRef, ref), (decoded) => service.verify(decoded, how))),
     getAppState: (app) => run(Effect.flatMap(decode(AppName, app), service.getAppState)),
-    getUserState: (app, user) =>
-      run(
-        Effect.flatMap(Effect.all([decode(AppName, app), decode(UserId, user)]), (input) =>
-          service.getUserState(...input))
-      ),
+    getUserState: (app, user) => run(Effect.flatMap(decodeUser(app, user), (input) => service.getUserState(...input))),
+    eraseUser: (app, user) => run(Effect.flatMap(decodeUser(app, user), (input) => service.eraseUser(...input))),
+    exportUser: (app, user) => iterate(Effect.map(decodeUser(app, user), (input) => service.exportUser(...input))),
     getSecret: (ref, name) =>
       run(Effect.flatMap(decode(SessionRef, ref), (decoded) => service.getSecret(decoded, name)))
         .then(Option.getOrUndefined),

@@ -79,6 +79,7 @@ export class KeyProviderError extends Schema.TaggedError<KeyProviderError>()("Ke
  * A record could not be opened. It was left as it is.
  *
  * - `KeyNotFound`: its owner has no key with the id that the envelope names.
+ * - `KeyShredded`: the user was erased; nothing of them can be read or written any more.
  * - `AuthenticationFailed`: altered, cut, or moved from another place (user, session, table, row, position).
  * - `CommitmentMismatch`: the unwrapped key is not the one that was promised when it was made.
  * - `MalformedEnvelope`: it starts like an envelope and is not one.
@@ -91,6 +92,7 @@ export class KeyProviderError extends Schema.TaggedError<KeyProviderError>()("Ke
 export class DecryptionError extends Schema.TaggedError<DecryptionError>()("DecryptionError", {
   reason: Schema.Literal(
     "KeyNotFound",
+    "KeyShredded",
     "AuthenticationFailed",
     "CommitmentMismatch",
     "MalformedEnvelope",
@@ -105,6 +107,9 @@ export class DecryptionError extends Schema.TaggedError<DecryptionError>()("Decr
 }) {
   override get message(): string {
     const { column, id, sequence, table } = this.location
+    if (this.reason === "KeyShredded") {
+      return "KeyShredded: the data of this user was erased for good. Nothing was read or written; use another user id."
+    }
     return `${this.reason}: could not open ${table}.${column} (id ${JSON.stringify(id)}, sequence ${sequence}). ` +
       "Nothing was returned and the record was left as it is; check the key, or restore the record from a backup."
   }

@@ -15,10 +15,12 @@ import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as DataKeys from "./DataKeys.ts"
 import * as Encryption from "./Encryption.ts"
+import type { ErasureReceipt, ExportRecord } from "./Erasure.ts"
 import type { IntegrityReport, VerifyOptions } from "./Integrity.ts"
 import { makeAppend } from "./internal/appendEvent.ts"
 import { makeChain } from "./internal/chainEvents.ts"
 import { makeCreate } from "./internal/createSession.ts"
+import { makeErase } from "./internal/eraseUser.ts"
 import * as OpenSqlite from "./internal/openSqlite.ts"
 import { makeRead } from "./internal/readSession.ts"
 import { run, transact } from "./internal/runSql.ts"
@@ -172,6 +174,13 @@ export class SessionService extends Context.Tag("@sennit/secure-sessions/Session
     ref: SessionRef,
     name: SecretName
   ) => Effect.Effect<Option.Option<Redacted.Redacted<Json>>, ReadError | Encryption.SealError>
+  /**
+   * Destroys the data key of the user and all their rows, on disk as well. From then on whatever is asked for this user
+   * fails with `KeyShredded`, for good. May be repeated. Not inside a transaction.
+   */
+  readonly eraseUser: (app: AppName, user: UserId) => Effect.Effect<ErasureReceipt, StorageError>
+  /** All that is stored of the user, decrypted, in pieces; secrets stay redacted. */
+  readonly exportUser: (app: AppName, user: UserId) => Stream.Stream<ExportRecord, ReadError>
   /** Removes the session, its history, its secrets and its own state; shared state stays. Nothing happens if there is none. */
   readonly delete: (ref: SessionRef) => Effect.Effect<void, StorageError>
 }>() {}
@@ -190,12 +199,13 @@ export const make: Effect.Effect<
 > = Effect.gen(function*() {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
   const cipher = yield* Encryption.Encryption
+  const keys = yield* DataKeys.DataKeys
   const rows = makeSessionRows(sql)
   const reader = makeRead(sql, rows, cipher)
-  const chain = makeChain(yield* DataKeys.DataKeys)
+  const chain = makeChain(keys)
   const { create, getOrCreate } = makeCreate(sql, rows, cipher, chain, reader)
   const append = makeAppend(sql, rows, cipher, chain, reader)
-  const verify = makeVerify(sql, rows, cipher, chain)
+  const verify = makeVerify(sql, rows, cipher, chain, reader)
 
   const get = Effect.fn("Session.get")((ref: SessionRef, options?: GetOptions) =>
     reader.readSession(ref, { last: options?.recent, after: options?.after?.epochMillis })
@@ -232,6 +242,25 @@ export const make: Effect.Effect<
   const getUserState = Effect.fn("Session.getUserState")((app: AppName, user: UserId) => reader.readShared(app, user))
   const getSecret = Effect.fn("Session.getSecret")(reader.readSecret)
 
+  const exportSession = (ref: SessionRef) =>
+    Stream.unwrap(Effect.map(
+      Effect.all([reader.readSession(ref, { last: 0 }), reader.readSecrets(ref)]),
+      ([found, secrets]) =>
+        Stream.concat(
+          Stream.map(
+            Stream.fromIterable(Option.toArray(found)),
+            (session): ExportRecord => ({ _tag: "Session", session, secrets })
+          ),
+          Stream.map(events(ref), (event): ExportRecord => ({ _tag: "Event", ref, event }))
+        )
+    ))
+
+  const exportUser = (app: AppName, user: UserId) =>
+    Stream.concat(
+      Stream.map(Stream.fromEffect(getUserState(app, user)), (state): ExportRecord => ({ _tag: "UserState", state })),
+      Stream.flatMap(list({ app, user }), ({ ref }) => exportSession(ref))
+    ).pipe(Stream.withSpan("Session.exportUser"))
+
   return SessionService.of({
     create,
     get,
@@ -243,6 +272,8 @@ export const make: Effect.Effect<
     getAppState,
     getUserState,
     getSecret,
+    eraseUser: makeErase(sql, rows, keys),
+    exportUser,
     delete: remove
   })
 })

@@ -35,8 +35,14 @@ describe("createSessions", () => {
     expect(await sessions.getAppState("desk")).toEqual({ "app:a": 2 })
     expect(Redacted.value((await sessions.getSecret(session.ref, "secret:s"))!)).toBe("s")
     expect(await sessions.getSecret(session.ref, "secret:t")).toBeUndefined()
+    const records = await collect(sessions.exportUser("desk", "ada"))
+    expect(records.map(({ _tag }) => _tag)).toEqual(["UserState", "Session", "Event", "Event", "Event"])
+    const report = await sessions.verify(session.ref)
+    expect(await sessions.verify(session.ref, { since: report })).toEqual(report)
     await sessions.delete(session.ref)
     expect(await sessions.get(session.ref)).toBeUndefined()
+    expect(await sessions.eraseUser("desk", "ada")).toMatchObject({ app: "desk", user: "ada", sessions: 0 })
+    expect(await rejection(sessions.get(session.ref))).toMatchObject({ reason: "KeyShredded" })
   })
 
   it("rejects with the typed error itself", async () => {

@@ -47,6 +47,8 @@ export class DataKey {
  */
 export class KeyCache {
   readonly #entries = new Map<string, { readonly key: DataKey; readonly expires: number }>()
+  /** A key of these may still be on its way from the provider when it is shredded. */
+  readonly #shredded = new Set<string>()
   readonly #capacity: number
   readonly #timeToLive: number
 
@@ -69,6 +71,10 @@ export class KeyCache {
 
   /** Keeps the key, unless one is kept already: then that one, and the new one is wiped. */
   put(name: string, key: DataKey, now: number): DataKey {
+    if (this.#shredded.has(name)) {
+      key.wipe()
+      return key
+    }
     const kept = this.get(name, now)
     if (kept !== undefined) {
       key.wipe()
@@ -82,6 +88,13 @@ export class KeyCache {
     key.kept = true
     this.#entries.set(name, { key, expires: now + this.#timeToLive })
     return key
+  }
+
+  /** Wipes the key and keeps none of this name again. */
+  shred(name: string): void {
+    this.#shredded.add(name)
+    this.#entries.get(name)?.key.wipe()
+    this.#entries.delete(name)
   }
 
   clear(): void {

@@ -22,6 +22,21 @@ export interface KeyRow {
   readonly commitment: unknown
 }
 
+/** @internal */
+export const keyShredded = (app: string, user: string, keyId: unknown): DecryptionError =>
+  new DecryptionError({
+    reason: "KeyShredded",
+    location: {
+      app,
+      user,
+      session: "",
+      table: "session_keys",
+      column: "wrapped",
+      id: keyId instanceof Uint8Array ? hex(keyId) : "",
+      sequence: 0
+    }
+  })
+
 const refuse = (row: KeyRow, reason: "MalformedEnvelope" | "CommitmentMismatch") =>
   new DecryptionError({
     reason,

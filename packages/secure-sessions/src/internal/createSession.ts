@@ -27,12 +27,12 @@ export const makeCreate = (
   rows: SessionRows,
   cipher: typeof Encryption.Service,
   chain: Chain,
-  { openSession, readSession, selectSession }: SessionReader
+  { openSession, readSession, refuseShredded, selectSession }: SessionReader
 ) => {
   const insert = Effect.fnUntraced(
     function*(ref: SessionRef, now: number, metadata: Uint8Array, head: ChainHead, state: ReadonlyArray<StateChange>) {
       const [row] = yield* run("Session.create", rows.insertSession(ref, now, metadata, head))
-      if (row === undefined) return Option.none()
+      if (row === undefined) return yield* Effect.as(refuseShredded(ref), Option.none())
       yield* Effect.forEach(state, (entry) => run("Session.create", rows.writeState(entry)), { discard: true })
       return yield* selectSession(ref, { last: 0 })
     }

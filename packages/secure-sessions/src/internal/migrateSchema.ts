@@ -69,7 +69,7 @@ const migrations: ReadonlyArray<ReadonlyArray<string>> = [[
   "ALTER TABLE sessions ADD COLUMN link BLOB NOT NULL DEFAULT x''",
   "ALTER TABLE sessions ADD COLUMN head BLOB NOT NULL DEFAULT x''",
   "ALTER TABLE session_events ADD COLUMN link BLOB NOT NULL DEFAULT x''"
-]]
+], ["ALTER TABLE session_keys ADD COLUMN shredded_time INTEGER"]]
 
 interface VersionRow {
   readonly version: number

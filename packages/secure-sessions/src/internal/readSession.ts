@@ -14,8 +14,9 @@ import type { SecretName, Session, SessionSummary } from "../Session.ts"
 import { SessionRef } from "../Session.ts"
 import { StorageError } from "../SessionError.ts"
 import type { ListSessions } from "../SessionService.ts"
+import { keyShredded } from "./checkKey.ts"
 import { run, runAlone, transact } from "./runSql.ts"
-import { openEvents, openMetadata, openSecret, openState } from "./sealSession.ts"
+import { openEvents, openMetadata, openSecret, openSecrets, openState } from "./sealSession.ts"
 import type { ChainedHeadRow, EventRow, EventWindow, HeadRow, SessionRows, StateRow } from "./sessionRows.ts"
 
 const decodeRef = Schema.decodeUnknown(SessionRef)
@@ -48,10 +49,21 @@ export type SessionReader = ReturnType<typeof makeRead>
 
 /** @internal */
 export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: typeof Encryption.Service) => {
+  /** Where nothing is found: whether that is because the user was erased. */
+  const refuseShredded = Effect.fnUntraced(function*({ app, user }: { readonly app: string; readonly user: string }) {
+    const [row] = yield* runAlone("Session.read", rows.selectShredded(app, user))
+    if (row !== undefined) return yield* keyShredded(app, user, row.kid)
+  })
+
+  const orShredded = <A, E>(
+    owner: { readonly app: string; readonly user: string },
+    selected: Effect.Effect<ReadonlyArray<A>, E>
+  ) => Effect.tap(selected, (found) => found.length === 0 ? refuseShredded(owner) : Effect.void)
+
   /** To be run in a transaction, so that state and revision belong together. */
   const selectSession = Effect.fnUntraced(function*(ref: SessionRef, window: EventWindow) {
     const [head] = yield* run("Session.read", rows.selectSession(ref))
-    if (head === undefined) return Option.none<SessionRowSet>()
+    if (head === undefined) return yield* Effect.as(refuseShredded(ref), Option.none<SessionRowSet>())
     const state = yield* run("Session.read", rows.selectState(ref))
     const events = yield* run("Session.read", rows.selectEvents(ref, window))
     return Option.some<SessionRowSet>({ head, state, events: window.last === undefined ? events : events.toReversed() })
@@ -78,20 +90,26 @@ export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: ty
 
   const readEvents = (ref: SessionRef, window: EventWindow) =>
     Effect.flatMap(
-      runAlone("Session.events", rows.selectEvents(ref, window)),
+      orShredded(ref, runAlone("Session.events", rows.selectEvents(ref, window))),
       (selected) => openEvents(cipher, ref, selected)
     )
 
   const readShared = (app: string, user: string) =>
     Effect.flatMap(
-      runAlone("Session.read", rows.selectShared(app, user)),
+      orShredded({ app, user }, runAlone("Session.read", rows.selectShared(app, user))),
       (selected) => openState(cipher, { app, user }, selected)
     )
 
   const readSecret = (ref: SessionRef, name: SecretName) =>
     Effect.flatMap(
-      runAlone("Session.read", rows.selectSecrets(ref)),
+      orShredded(ref, runAlone("Session.read", rows.selectSecrets(ref))),
       (selected) => openSecret(cipher, ref, name, selected)
+    )
+
+  const readSecrets = (ref: SessionRef) =>
+    Effect.flatMap(
+      runAlone("Session.read", rows.selectSecrets(ref)),
+      (selected) => openSecrets(cipher, ref, selected)
     )
 
   /** One page and where the next begins. */
@@ -107,5 +125,15 @@ export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: ty
     return [Chunk.unsafeFromArray(page), Option.fromNullable(last)] as const
   })
 
-  return { selectSession, openSession, readSession, readEvents, readShared, readSecret, listPage }
+  return {
+    selectSession,
+    openSession,
+    readSession,
+    readEvents,
+    readShared,
+    readSecret,
+    readSecrets,
+    refuseShredded,
+    listPage
+  }
 }

@@ -64,6 +64,19 @@ export const runAlone = <A>(operation: string, statement: Effect.Effect<A, SqlEr
   retryBusy(run(operation, statement))
 
 /**
+ * Empties the journal, so that nothing of what was overwritten stays in it. Waits for readers of other processes.
+ *
+ * @internal
+ */
+export const truncateJournal = (sql: SqlClient.SqlClient, operation: string): Effect.Effect<void, StorageError> =>
+  run(operation, sql.unsafe<{ readonly busy: number }>("PRAGMA wal_checkpoint(TRUNCATE)")).pipe(
+    Effect.flatMap(([row]) =>
+      row?.busy === 0 ? Effect.void : Effect.fail(toStorageError(operation, { code: "SQLITE_BUSY" }))
+    ),
+    retryBusy
+  )
+
+/**
  * A transaction, again from its start while the database is busy. A transaction that writes does so in its first
  * statement: SQLite begins it deferred, and a lock that is asked for after a read may be refused at once.
  *

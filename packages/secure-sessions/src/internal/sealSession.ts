@@ -178,6 +178,19 @@ export const openState = Effect.fnUntraced(function*(
   return Object.fromEntries(entries)
 })
 
+/** Opens all secrets of a session, by name. @internal */
+export const openSecrets = Effect.fnUntraced(function*(cipher: Cipher, ref: SessionRef, rows: ReadonlyArray<StateRow>) {
+  const opened = yield* cipher.openAll(
+    ref,
+    rows.map(({ key_index, stamp, value }) => ({
+      place: statePlace("session_secrets", ref.id, key_index, stamp),
+      envelope: value
+    }))
+  )
+  const entries = yield* Either.all(opened.map(decodeEntry))
+  return Object.fromEntries(entries.map(([name, value]) => [name, Redacted.make(value)] as const))
+})
+
 /** Finds a secret among the rows of a session and opens it alone. @internal */
 export const openSecret = Effect.fnUntraced(function*(
   cipher: Cipher,

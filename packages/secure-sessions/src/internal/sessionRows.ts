@@ -80,11 +80,20 @@ export type SessionRows = ReturnType<typeof makeSessionRows>
 export const makeSessionRows = (sql: SqlClient.SqlClient) => {
   const isSession = ({ app, id, user }: SessionRef) => sql`app = ${app} AND user_id = ${user} AND session_id = ${id}`
 
+  const isShredded = (app: string, user: string) =>
+    sql<{ readonly kid: unknown }>`SELECT kid FROM session_keys
+      WHERE app = ${app} AND user_id = ${user} AND shredded_time IS NOT NULL`
+
   return {
+    /** The id of the key of a user who was erased. */
+    selectShredded: isShredded,
+
+    /** Nothing for a user who was erased, whatever key the caller still has. */
     insertSession: ({ app, id, user }: SessionRef, now: number, metadata: Uint8Array, { head, link }: ChainHead) =>
       sql`INSERT INTO sessions
         (app, user_id, session_id, revision, event_count, create_time, update_time, metadata, chained, link, head)
-        VALUES (${app}, ${user}, ${id}, 0, 0, ${now}, ${now}, ${metadata}, 1, ${link}, ${head})
+        SELECT ${app}, ${user}, ${id}, 0, 0, ${now}, ${now}, ${metadata}, 1, ${link}, ${head}
+        WHERE NOT EXISTS (${isShredded(app, user)})
         ON CONFLICT (app, user_id, session_id) DO NOTHING RETURNING revision`,
 
     /** The write lock and the check of the revision in one statement. The creation time tells a namesake apart. */
@@ -165,6 +174,16 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
       return sql<HeadRow>`SELECT app, user_id, session_id, revision, event_count, create_time, update_time
         FROM sessions WHERE ${conditions} ORDER BY create_time DESC, user_id DESC, session_id DESC LIMIT ${limit}`
     },
+
+    countUser: (app: string, user: string) =>
+      sql<{ readonly sessions: number; readonly events: number }>`SELECT
+        (SELECT COUNT(*) FROM sessions WHERE app = ${app} AND user_id = ${user}) AS sessions,
+        (SELECT COUNT(*) FROM session_events WHERE app = ${app} AND user_id = ${user}) AS events`,
+
+    deleteUser: (app: string, user: string) =>
+      ["sessions", "session_events", "session_state", "session_secrets"].map((table) =>
+        sql`DELETE FROM ${sql(table)} WHERE app = ${app} AND user_id = ${user}`
+      ),
 
     deleteSession: (ref: SessionRef) => [
       sql`DELETE FROM sessions WHERE ${isSession(ref)}`,

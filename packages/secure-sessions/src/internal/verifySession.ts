@@ -14,6 +14,7 @@ import type { Chain, ChainMac } from "./chainEvents.ts"
 import { isUnchained, isVouched } from "./chainEvents.ts"
 import { hex, isEqual } from "./deriveKey.ts"
 import { makeDiagnose } from "./diagnoseEvent.ts"
+import type { SessionReader } from "./readSession.ts"
 import { run, transact } from "./runSql.ts"
 import { openBodies, openMetadata } from "./sealSession.ts"
 import type { ChainedHeadRow, EventRow, SessionRows } from "./sessionRows.ts"
@@ -119,14 +120,15 @@ export const makeVerify = (
   sql: SqlClient.SqlClient,
   rows: SessionRows,
   cipher: typeof Encryption.Service,
-  chain: Chain
+  chain: Chain,
+  { refuseShredded }: SessionReader
 ) => {
   const diagnose = makeDiagnose(rows, cipher)
 
   /** Some events with the session row of the same moment. */
   const readChunk = Effect.fnUntraced(function*(ref: SessionRef, fromSequence: number) {
     const [head] = yield* run("Session.verify", rows.selectSession(ref))
-    if (head === undefined) return yield* new SessionNotFound({ ref })
+    if (head === undefined) return yield* Effect.zipRight(refuseShredded(ref), new SessionNotFound({ ref }))
     const events = yield* run("Session.verify", rows.selectEvents(ref, { fromSequence, first: chunkSize }))
     return { head, events }
   })
