@@ -64,28 +64,33 @@ const readMetadata = (json: string | null): Either.Either<Metadata | undefined, 
 export const toMemory = (row: MemoryRow): Either.Either<Memory, SqlError> =>
   Either.map(readMetadata(row.metadata), (metadata) => withMetadata(row, metadata))
 
-const withMetadata = (row: MemoryRow, metadata: Metadata | undefined): Memory => ({
-  // This package wrote it, so it is not checked again for every row.
-  id: MemoryId.make(row.id, { disableValidation: true }),
-  type: row.type,
-  text: row.text,
-  tokens: row.tokens,
-  importance: row.importance,
-  occurrences: row.occurrences,
-  ...(row.session === null ? {} : { sessionId: row.session }),
-  ...(row.speaker === null ? {} : { speaker: row.speaker }),
-  ...(row.role === null ? {} : { role: row.role }),
-  ...(row.event_time === null ? {} : { eventTime: DateTime.unsafeMake(row.event_time) }),
-  ...(metadata === undefined ? {} : { metadata }),
-  createdAt: DateTime.unsafeMake(row.created_at),
-  version: row.version,
-  updatedAt: DateTime.unsafeMake(row.updated_at),
-  validFrom: DateTime.unsafeMake(row.valid_from),
-  ...(row.valid_to === null ? {} : { validTo: DateTime.unsafeMake(row.valid_to) }),
-  ...(row.superseded_by === null
-    ? {}
-    : { supersededBy: MemoryId.make(row.superseded_by, { disableValidation: true }) })
-})
+const withMetadata = (row: MemoryRow, metadata: Metadata | undefined): Memory => {
+  // Most memories were never changed and hold since they were saved: one object for equal times.
+  const createdAt = DateTime.unsafeMake(row.created_at)
+  const orCreated = (millis: number) => millis === row.created_at ? createdAt : DateTime.unsafeMake(millis)
+  return {
+    // This package wrote it, so it is not checked again for every row.
+    id: MemoryId.make(row.id, { disableValidation: true }),
+    type: row.type,
+    text: row.text,
+    tokens: row.tokens,
+    importance: row.importance,
+    occurrences: row.occurrences,
+    ...(row.session === null ? {} : { sessionId: row.session }),
+    ...(row.speaker === null ? {} : { speaker: row.speaker }),
+    ...(row.role === null ? {} : { role: row.role }),
+    ...(row.event_time === null ? {} : { eventTime: DateTime.unsafeMake(row.event_time) }),
+    ...(metadata === undefined ? {} : { metadata }),
+    createdAt,
+    version: row.version,
+    updatedAt: orCreated(row.updated_at),
+    validFrom: orCreated(row.valid_from),
+    ...(row.valid_to === null ? {} : { validTo: DateTime.unsafeMake(row.valid_to) }),
+    ...(row.superseded_by === null
+      ? {}
+      : { supersededBy: MemoryId.make(row.superseded_by, { disableValidation: true }) })
+  }
+}
 
 /**
  * @since 0.1.0
