@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsole:off strictEffectProvide:off - an example prints
 import { Agent, Files, Planner, QueryTable, Toolset } from "@sennit/agent"
 import { Effect, Layer } from "effect"
 

@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsoleInEffect:off strictEffectProvide:off - an example prints
 import { Agent, AgentTool, Toolset } from "@sennit/agent"
 import { Scripted } from "@sennit/agent/testing"
 import { Effect, Schema, Stream } from "effect"

@@ -1,4 +1,3 @@
-// @effect-diagnostics nodeBuiltinImport:off globalConsole:off - an example with a server of its own, which prints
 import * as HttpClient from "@effect/platform/HttpClient"
 import { ConnectionPool, NetHttpClient } from "@sennit/http-client"
 import * as Effect from "effect/Effect"

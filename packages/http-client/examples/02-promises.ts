@@ -1,4 +1,3 @@
-// @effect-diagnostics nodeBuiltinImport:off globalConsole:off - an example with a server of its own, which prints
 import { createClient } from "@sennit/http-client/Promise"
 import { once } from "node:events"
 import { createServer } from "node:http"

@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsole:off - an example prints
 import * as HttpClient from "@effect/platform/HttpClient"
 import { AddressPolicy, HttpError, NetHttpClient } from "@sennit/http-client"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsoleInEffect:off strictEffectProvide:off - an example prints
 import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
 import { Effect } from "effect"
 

@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsole:off - an example prints
 import { createMemoryVault } from "@sennit/memory-vault/Promise"
 
 await using vault = createMemoryVault({ filename: ":memory:" })

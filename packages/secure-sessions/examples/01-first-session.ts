@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsole:off - an example prints
 import { KeyProvider, Session, SessionService } from "@sennit/secure-sessions"
 import { Effect, Layer, ManagedRuntime, Option } from "effect"
 

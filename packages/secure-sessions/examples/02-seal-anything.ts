@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsole:off - an example prints
 import { Encryption, SessionService } from "@sennit/secure-sessions"
 import { DateTime, Effect, ManagedRuntime, Schema } from "effect"
 

@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsole:off - an example prints
 import { createSessions } from "@sennit/secure-sessions/Promise"
 
 await using sessions = await createSessions({ filename: ":memory:", passphrase: "correct horse battery staple" })

@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsoleInEffect:off strictEffectProvide:off - an example prints
 import { Memory, Store } from "@sennit/store"
 import { Effect, Stream } from "effect"
 

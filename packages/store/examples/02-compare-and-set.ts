@@ -1,4 +1,3 @@
-// @effect-diagnostics globalConsoleInEffect:off nodeBuiltinImport:off - an example prints
 import { Local } from "@sennit/store"
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
