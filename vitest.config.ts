@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
@@ -13,6 +14,9 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    // Most tests wait for processes and files of their own, so every core has a worker.
+    maxWorkers: availableParallelism(),
+    minWorkers: 1,
     // A guard against hanging, not a measure: tests start servers, browsers and processes on busy machines.
     testTimeout: 120_000,
     hookTimeout: 120_000,
