@@ -3,6 +3,8 @@
  * and `npm ci` then refuses it elsewhere. This adds each missing optional package by name, version and platform.
  */
 import { readFileSync, writeFileSync } from "node:fs"
+import path from "node:path"
+import { packages, root } from "./lib/workspace.mjs"
 
 const systems = ["android", "darwin", "freebsd", "openbsd", "netbsd", "openharmony", "win32", "linux", "sunos", "aix"]
 const processors = [
@@ -54,8 +56,12 @@ export const completeLock = (lock) => {
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const lock = JSON.parse(readFileSync("package-lock.json", "utf8"))
-  const complete = completeLock(lock)
-  writeFileSync("package-lock.json", `${JSON.stringify(complete, null, 2)}\n`)
-  console.log(`${Object.keys(complete.packages).length - Object.keys(lock.packages).length} optional packages added`)
+  const folders = [".", ...packages.map((name) => `packages/${name}/benchmark`)]
+  for (const file of folders.map((folder) => path.join(root, folder, "package-lock.json"))) {
+    const lock = JSON.parse(readFileSync(file, "utf8"))
+    const complete = completeLock(lock)
+    writeFileSync(file, `${JSON.stringify(complete, null, 2)}\n`)
+    const added = Object.keys(complete.packages).length - Object.keys(lock.packages).length
+    console.log(`${path.relative(root, file)}: ${added} optional packages added`)
+  }
 }
