@@ -164,6 +164,10 @@ export class StorageFailed extends Schema.TaggedError<StorageFailed>()(
   }
 }
 
+/** Why an upload is refused. */
+export const UploadRefusal = Schema.Union(FileRefused, NoSuchConversation, StorageFailed)
+export type UploadRefusal = typeof UploadRefusal.Type
+
 const conversationPath = Schema.Struct({ conversation: Schema.String })
 
 export class Conversations extends HttpApiGroup.make("conversations")

@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { DemoApi, FileRefused, FileSummary, NoSuchConversation, StorageFailed, type UiEvent, UiEvents } from "./Api.ts"
+import { DemoApi, type FileRefused, FileSummary, type UiEvent, UiEvents, UploadRefusal } from "./Api.ts"
 import { Conversations } from "./Conversations.ts"
 import { EventHub } from "./EventHub.ts"
 
@@ -59,7 +59,6 @@ export const layerLocal: Layer.Layer<Desk, never, Conversations | EventHub> = La
   })
 )
 
-const Refusal = Schema.Union(FileRefused, NoSuchConversation, StorageFailed)
 const decodeEvents = Schema.decode(UiEvents)
 
 interface ServerSentEvent {
@@ -88,7 +87,7 @@ export const layerRemote = (address: string): Layer.Layer<Desk, never, HttpClien
           )
           const response = yield* client.execute(request)
           if (response.status === 200) return yield* HttpClientResponse.schemaBodyJson(FileSummary)(response)
-          return yield* Effect.flatMap(HttpClientResponse.schemaBodyJson(Refusal)(response), Effect.fail)
+          return yield* Effect.flatMap(HttpClientResponse.schemaBodyJson(UploadRefusal)(response), Effect.fail)
         },
         Effect.scoped
       )

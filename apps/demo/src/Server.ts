@@ -10,15 +10,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
-import {
-  DemoApi,
-  FileRefused,
-  FileSummary,
-  NoSuchConversation,
-  type ServerInfo,
-  StorageFailed,
-  UiEvents
-} from "./Api.ts"
+import { DemoApi, FileRefused, FileSummary, type ServerInfo, UiEvents, UploadRefusal } from "./Api.ts"
 import { Conversations } from "./Conversations.ts"
 import { EventHub, type Followed } from "./EventHub.ts"
 import * as Guard from "./Guard.ts"
@@ -59,7 +51,6 @@ const api = HttpLayerRouter.addHttpApi(DemoApi, { openapiPath: "/openapi.json" }
 
 // --- uploads -----------------------------------------------------------------------------------------------------
 
-const Refusal = Schema.Union(FileRefused, NoSuchConversation, StorageFailed)
 const statuses = { FileRefused: 400, NoSuchConversation: 404, StorageFailed: 500 }
 
 const upload = HttpLayerRouter.use((router) =>
@@ -89,8 +80,8 @@ const upload = HttpLayerRouter.use((router) =>
   })
 )
 
-const refuse = (error: typeof Refusal.Type) =>
-  Effect.orDie(HttpServerResponse.schemaJson(Refusal)(error, { status: statuses[error._tag] }))
+const refuse = (error: UploadRefusal) =>
+  Effect.orDie(HttpServerResponse.schemaJson(UploadRefusal)(error, { status: statuses[error._tag] }))
 
 // --- events ------------------------------------------------------------------------------------------------------
 

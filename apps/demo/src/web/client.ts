@@ -7,8 +7,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Schema from "effect/Schema"
-import { DemoApi, FileRefused, FileSummary, MAX_FILE_BYTES, StorageFailed, tooLarge } from "../Api.ts"
+import { DemoApi, FileSummary, MAX_FILE_BYTES, tooLarge, UploadRefusal } from "../Api.ts"
 
 const runtime = ManagedRuntime.make(FetchHttpClient.layer)
 
@@ -25,8 +24,6 @@ export const sampleFile = Effect.fn("sampleFile")(function*(name: string) {
   return new File([bytes], name)
 })
 
-const Refusal = Schema.Union(FileRefused, StorageFailed)
-
 /** Streams a file to the server; the browser reads it from disk as it goes. */
 export const upload = Effect.fn("upload")(function*(conversation: string, file: File) {
   if (file.size > MAX_FILE_BYTES) return yield* tooLarge(file.name)
@@ -37,5 +34,5 @@ export const upload = Effect.fn("upload")(function*(conversation: string, file: 
     client.execute
   )
   if (response.status === 200) return yield* HttpClientResponse.schemaBodyJson(FileSummary)(response)
-  return yield* Effect.flatMap(HttpClientResponse.schemaBodyJson(Refusal)(response), Effect.fail)
+  return yield* Effect.flatMap(HttpClientResponse.schemaBodyJson(UploadRefusal)(response), Effect.fail)
 })
