@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 const root = path.resolve(import.meta.dirname, "../..")
 const anatomy: Record<string, { readonly main: string; readonly prefix: string }> = {
   store: { main: "Store", prefix: "Store" },
-  "http-client": { main: "NetHttpClient", prefix: "Http" },
+  "http-client": { main: "HttpClient", prefix: "Http" },
   "secure-sessions": { main: "SessionService", prefix: "Session" },
   "memory-vault": { main: "MemoryVault", prefix: "MemoryVault" },
   agent: { main: "Agent", prefix: "Agent" }

@@ -10,7 +10,7 @@ import * as QueryTable from "@sennit/agent/tools/QueryTable"
 import * as ReadFile from "@sennit/agent/tools/ReadFile"
 import * as Recall from "@sennit/agent/tools/Recall"
 import * as Remember from "@sennit/agent/tools/Remember"
-import { NetHttpClient } from "@sennit/http-client"
+import { HttpClient } from "@sennit/http-client"
 import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
 import { Session, SessionService } from "@sennit/secure-sessions"
 import { Local } from "@sennit/store"
@@ -43,7 +43,7 @@ const model = ({ modelAddress, modelKey, modelName }: DemoConfig) =>
     onNone: () => Planner.layer,
     onSome: (baseUrl) =>
       OpenAiChat.layer({ baseUrl, model: modelName, apiKey: Option.getOrUndefined(modelKey) }).pipe(
-        Layer.provide(NetHttpClient.layerPooled())
+        Layer.provide(HttpClient.layerPooled())
       )
   })
 

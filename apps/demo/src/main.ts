@@ -9,12 +9,11 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as Path from "@effect/platform/Path"
 import * as Terminal from "@effect/platform/Terminal"
-import { NetHttpClient } from "@sennit/http-client"
+import { HttpClient } from "@sennit/http-client"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -95,7 +94,7 @@ const askThere = (config: DemoConfig, question: Ask.Question, show: Ask.Show) =>
     return (yield* runningServer(config, path.resolve(config.dataFolder)))
       ? yield* Effect.provide(Ask.ask(question, show), Desk.layerRemote(addressOf(config.port)))
       : yield* Effect.provide(Ask.ask(question, show), Layer.provide(Desk.layerLocal, Layers.layer(config)))
-  }).pipe(Effect.provide(NetHttpClient.layerPooled()))
+  }).pipe(Effect.provide(HttpClient.layerPooled()))
 
 const attachment = (file: string) =>
   Effect.gen(function*() {

@@ -62,17 +62,17 @@ const load = async <A>(
 }
 
 interface Transport {
-  readonly NetHttpClient: {
+  readonly HttpClient: {
     readonly layerPooled: (options: { readonly connectionsPerOrigin: number }) => Layer.Layer<HttpClient.HttpClient>
   }
 }
 const isTransport = (module: Record<string, unknown>): module is Record<string, unknown> & Transport =>
-  typeof module["NetHttpClient"] === "object"
+  typeof module["HttpClient"] === "object"
 
 /** This workspace's own transport, which the demo uses as well; it is an optional peer of the agent. */
 const transport = async () => {
-  const { NetHttpClient } = await load("@sennit/http-client", isTransport)
-  return NetHttpClient.layerPooled({ connectionsPerOrigin: concurrentRuns })
+  const { HttpClient } = await load("@sennit/http-client", isTransport)
+  return HttpClient.layerPooled({ connectionsPerOrigin: concurrentRuns })
 }
 
 const ours = async (url: string) => {

@@ -1,8 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- starts the server in a process of its own
 // @effect-diagnostics asyncFunction:off -- the harness and the peers speak promises
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import { NetHttpClient } from "@sennit/http-client"
+import { HttpClient } from "@sennit/http-client"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -126,7 +125,7 @@ const undiciLoop = async (undici: Undici, dispatcher: unknown, url: string, coun
   }))
 }
 
-const ourRuntime = () => ManagedRuntime.make(NetHttpClient.layerPooled({ connectionsPerOrigin: 50 }))
+const ourRuntime = () => ManagedRuntime.make(HttpClient.layerPooled({ connectionsPerOrigin: 50 }))
 
 // --------------------------------------------------------------------------------------------------------- workloads
 

@@ -1,5 +1,4 @@
-import * as HttpClient from "@effect/platform/HttpClient"
-import { ConnectionPool, NetHttpClient } from "@sennit/http-client"
+import { ConnectionPool, HttpClient } from "@sennit/http-client"
 import * as Effect from "effect/Effect"
 import { once } from "node:events"
 import { createServer } from "node:http"
@@ -20,7 +19,7 @@ const program = Effect.gen(function*() {
   return { texts, stats: yield* pool.stats }
 })
 
-const { stats, texts } = await Effect.runPromise(Effect.provide(program, NetHttpClient.layerPooled()))
+const { stats, texts } = await Effect.runPromise(Effect.provide(program, HttpClient.layerPooled()))
 console.log(texts.join(", ")) // => you asked for /one, you asked for /two, you asked for /three
 console.log(`${stats.created} connection, reused ${stats.reused} times`) // => 1 connection, reused 2 times
 server.close()

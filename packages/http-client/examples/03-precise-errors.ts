@@ -1,5 +1,4 @@
-import * as HttpClient from "@effect/platform/HttpClient"
-import { AddressPolicy, HttpError, NetHttpClient } from "@sennit/http-client"
+import { HttpClient, HttpError, SsrfGuard } from "@sennit/http-client"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
@@ -21,7 +20,7 @@ const program = Effect.forEach(
   fetchForUser
 )
 
-const layer = NetHttpClient.layerPooled({ addressPolicy: AddressPolicy.publicOnly })
+const layer = HttpClient.layerPooled({ ssrfGuard: SsrfGuard.publicOnly })
 for (const line of await Effect.runPromise(Effect.provide(program, layer))) console.log(line)
 // => 127.0.0.1 is loopback
 // => ::ffff:a00:1 is translated

@@ -3,12 +3,11 @@
  *
  * @since 0.1.0
  */
-import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as ConnectionPool from "./ConnectionPool.ts"
+import * as HttpClient from "./HttpClient.ts"
 import type { ConnectionOptions } from "./HttpConfig.ts"
-import * as NetHttpClient from "./NetHttpClient.ts"
 
 /**
  * A client that has at most one connection open at a time, so its requests follow one another in order. It connects
@@ -31,5 +30,5 @@ export interface Connection {
 export const make = (options?: ConnectionOptions): Effect.Effect<Connection, never, Scope.Scope> =>
   Effect.map(
     ConnectionPool.make({ ...options, connectionsPerOrigin: 1, connections: 1 }),
-    (pool) => ({ client: NetHttpClient.make(pool), stats: pool.stats })
+    (pool) => ({ client: HttpClient.make(pool), stats: pool.stats })
   )

@@ -37,7 +37,7 @@ export interface PoolStats {
 }
 
 /**
- * A pool of connections. Applications use it through `NetHttpClient`; here they see what it does and let it finish.
+ * A pool of connections. Applications use it through `HttpClient`; here they see what it does and let it finish.
  *
  * @since 0.1.0
  * @category tags
@@ -47,7 +47,7 @@ export class ConnectionPool extends Context.Tag("@sennit/http-client/ConnectionP
   /** Take no more requests (they fail with `PoolClosed`), let the present ones finish, close every connection. */
   readonly drain: Effect.Effect<void>
   /**
-   * Start an exchange; the hot path of `NetHttpClient`.
+   * Start an exchange; the hot path of `HttpClient`.
    *
    * @internal
    */
@@ -65,8 +65,8 @@ export class ConnectionPool extends Context.Tag("@sennit/http-client/ConnectionP
  * time that a server asks for, which is looked at every second.
  */
 const longestSleep = (settings: HttpConfig.Settings): number => {
-  const { acquire, bodyIdle, connect, headers, idle, maxAge, total } = settings
-  return Math.max(1, Math.min(1000, acquire, bodyIdle, connect, headers, idle, maxAge, total))
+  const { idle, maxAge, timeouts } = settings
+  return Math.max(1, Math.min(1000, idle, maxAge, ...Object.values(timeouts)))
 }
 
 /**

@@ -7,8 +7,8 @@
 import { InvalidRequest } from "./HttpError.ts"
 import { TOKEN } from "./internal/scanBytes.ts"
 
-export { defaultLimits, parseFields, ResponseHead } from "./internal/modelResponse.ts"
-export type { Field, Limits, ResponseEvents } from "./internal/modelResponse.ts"
+export { parseFields, ResponseHead } from "./internal/modelResponse.ts"
+export type { Field, ResponseEvents } from "./internal/modelResponse.ts"
 export { ResponseParser } from "./internal/parseResponse.ts"
 export type { ResponseFailure } from "./internal/parseResponse.ts"
 

@@ -6,29 +6,9 @@
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import type { AddressPolicy } from "./AddressPolicy.ts"
-import { defaultLimits } from "./Http1.ts"
-import type { Limits } from "./Http1.ts"
-
-/**
- * How long each phase of a request may take. A phase that takes longer ends the request with an error of its own.
- *
- * - `acquire`: waiting for a connection of a full pool (30 seconds), `PoolTimeout`
- * - `connect`: name lookup, TCP and TLS together (10 seconds), `ConnectTimeout`
- * - `headers`: from the last byte of the request to the end of the response head (300 seconds), `HeadersTimeout`
- * - `bodyIdle`: a body that does not move: sent, received or left unread (60 seconds), `WriteError` or `BodyTimeout`
- * - `total`: all of it, from the call to the last byte of the response (no bound), `TotalTimeout`
- *
- * @since 0.1.0
- * @category models
- */
-export interface Timeouts {
-  readonly acquire?: Duration.DurationInput | undefined
-  readonly connect?: Duration.DurationInput | undefined
-  readonly headers?: Duration.DurationInput | undefined
-  readonly bodyIdle?: Duration.DurationInput | undefined
-  readonly total?: Duration.DurationInput | undefined
-}
+import * as Limits from "./Limits.ts"
+import type { SsrfGuard } from "./SsrfGuard.ts"
+import * as Timeouts from "./Timeouts.ts"
 
 /**
  * TLS of https origins. The certificate and the host name are verified unless `rejectUnauthorized` is false.
@@ -54,11 +34,11 @@ export interface TlsOptions {
  * @category models
  */
 export interface ConnectionOptions {
-  readonly timeouts?: Timeouts | undefined
-  readonly limits?: Partial<Limits> | undefined
+  readonly timeouts?: Timeouts.Timeouts | undefined
+  readonly limits?: Partial<Limits.Limits> | undefined
   readonly tls?: TlsOptions | undefined
-  /** Which addresses may be connected to. `AddressPolicy.allowAll` unless given. */
-  readonly addressPolicy?: AddressPolicy | undefined
+  /** Which addresses may be connected to. `SsrfGuard.allowAll` unless given. */
+  readonly ssrfGuard?: SsrfGuard | undefined
 }
 
 /**
@@ -87,19 +67,15 @@ export interface PoolOptions extends ConnectionOptions {
  * @internal
  */
 export interface Settings {
+  readonly timeouts: Timeouts.Millis
   readonly connectionsPerOrigin: number
   readonly connections: number
   readonly waiting: number
   readonly idle: number
   readonly maxAge: number
-  readonly acquire: number
-  readonly connect: number
-  readonly headers: number
-  readonly bodyIdle: number
-  readonly total: number
-  readonly limits: Limits
+  readonly limits: Limits.Limits
   readonly tls: TlsOptions
-  readonly addressPolicy: AddressPolicy | undefined
+  readonly ssrfGuard: SsrfGuard | undefined
 }
 
 const millis = (input: Duration.DurationInput | undefined, defaultMillis: number): number =>
@@ -112,14 +88,10 @@ export const settingsOf = (options: PoolOptions): Settings => ({
   waiting: options.waiting ?? 1024,
   idle: millis(options.idle, 15_000),
   maxAge: millis(options.maxAge, 300_000),
-  acquire: millis(options.timeouts?.acquire, 30_000),
-  connect: millis(options.timeouts?.connect, 10_000),
-  headers: millis(options.timeouts?.headers, 300_000),
-  bodyIdle: millis(options.timeouts?.bodyIdle, 60_000),
-  total: millis(options.timeouts?.total, Number.POSITIVE_INFINITY),
-  limits: { ...defaultLimits, ...options.limits },
+  timeouts: Timeouts.toMillis(options.timeouts),
+  limits: { ...Limits.defaults, ...options.limits },
   tls: options.tls ?? {},
-  addressPolicy: options.addressPolicy
+  ssrfGuard: options.ssrfGuard
 })
 
 const positive = (name: string): Config.Config<Option.Option<number>> =>
@@ -133,7 +105,8 @@ const duration = (name: string): Config.Config<Option.Option<Duration.Duration>>
 /**
  * The options from the environment: `HTTP_CLIENT_CONNECTIONS_PER_ORIGIN`, `HTTP_CLIENT_CONNECTIONS`,
  * `HTTP_CLIENT_WAITING`, `HTTP_CLIENT_IDLE`, `HTTP_CLIENT_MAX_AGE`, `HTTP_CLIENT_ACQUIRE_TIMEOUT`,
- * `HTTP_CLIENT_CONNECT_TIMEOUT`, `HTTP_CLIENT_HEADERS_TIMEOUT`, `HTTP_CLIENT_BODY_IDLE_TIMEOUT`,
+ * `HTTP_CLIENT_DNS_TIMEOUT`, `HTTP_CLIENT_CONNECT_TIMEOUT`, `HTTP_CLIENT_TLS_TIMEOUT`, `HTTP_CLIENT_WRITE_TIMEOUT`,
+ * `HTTP_CLIENT_HEADERS_TIMEOUT`, `HTTP_CLIENT_BODY_IDLE_TIMEOUT`,
  * `HTTP_CLIENT_TOTAL_TIMEOUT`, `HTTP_CLIENT_BODY_BYTES`. Each is optional; durations read like `10 seconds`.
  *
  * @since 0.1.0
@@ -147,7 +120,10 @@ export const poolOptions: Config.Config<PoolOptions> = Config.nested(
     idle: duration("IDLE"),
     maxAge: duration("MAX_AGE"),
     acquire: duration("ACQUIRE_TIMEOUT"),
+    dns: duration("DNS_TIMEOUT"),
     connect: duration("CONNECT_TIMEOUT"),
+    tls: duration("TLS_TIMEOUT"),
+    write: duration("WRITE_TIMEOUT"),
     headers: duration("HEADERS_TIMEOUT"),
     bodyIdle: duration("BODY_IDLE_TIMEOUT"),
     total: duration("TOTAL_TIMEOUT"),
@@ -162,7 +138,10 @@ export const poolOptions: Config.Config<PoolOptions> = Config.nested(
   maxAge: Option.getOrUndefined(found.maxAge),
   timeouts: {
     acquire: Option.getOrUndefined(found.acquire),
+    dns: Option.getOrUndefined(found.dns),
     connect: Option.getOrUndefined(found.connect),
+    tls: Option.getOrUndefined(found.tls),
+    write: Option.getOrUndefined(found.write),
     headers: Option.getOrUndefined(found.headers),
     bodyIdle: Option.getOrUndefined(found.bodyIdle),
     total: Option.getOrUndefined(found.total)

@@ -20,9 +20,9 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { ConnectionPool } from "./ConnectionPool.ts"
 import type { PoolStats } from "./ConnectionPool.ts"
+import * as HttpClient from "./HttpClient.ts"
 import type { PoolOptions } from "./HttpConfig.ts"
 import * as HttpError from "./HttpError.ts"
-import * as NetHttpClient from "./NetHttpClient.ts"
 import * as Session from "./Session.ts"
 
 /**
@@ -129,7 +129,7 @@ const requestOf = (
  */
 export const createClient = (options: ClientOptions = {}): Client => {
   const runtime = ManagedRuntime.make(
-    Layer.provideMerge(Session.layer(options), NetHttpClient.layerPooled(options))
+    Layer.provideMerge(Session.layer(options), HttpClient.layerPooled(options))
   )
 
   const run = <A, E>(

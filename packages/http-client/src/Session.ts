@@ -154,14 +154,14 @@ export const withTimeout = (
  *
  * @example
  * ```ts
- * import { NetHttpClient, Session } from "@sennit/http-client"
+ * import { HttpClient, Session } from "@sennit/http-client"
  * import * as Effect from "effect/Effect"
  *
  * const program = Effect.gen(function*() {
  *   const { client } = yield* Session.make({ baseUrl: "https://example.com", timeout: "30 seconds", retry: {} })
  *   yield* client.post("/login")
  *   return yield* client.get("/account")
- * }).pipe(Effect.provide(NetHttpClient.layerPooled()))
+ * }).pipe(Effect.provide(HttpClient.layerPooled()))
  * ```
  *
  * @since 0.1.0

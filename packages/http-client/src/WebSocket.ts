@@ -195,8 +195,8 @@ export const connect = Effect.fn("WebSocket.connect")(
         return Effect.sync(() => made.free())
       }).pipe(
         Effect.timeoutFail({
-          duration: settings.connect,
-          onTimeout: () => new ConnectTimeout({ origin: origin.key, millis: settings.connect })
+          duration: settings.timeouts.connect,
+          onTimeout: () => new ConnectTimeout({ origin: origin.key, millis: settings.timeouts.connect })
         }),
         Effect.interruptible
       ),

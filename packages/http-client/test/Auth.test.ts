@@ -1,8 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node:crypto is the server's side of Digest
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { Auth, NetHttpClient, Redirect } from "@sennit/http-client"
+import { Auth, HttpClient, Redirect } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -42,7 +41,7 @@ describe("withBasicAuth", () => {
       expect(yield* text(following, `${two.url}/to/${encodeURIComponent(one.url)}`)).toContain("Basic ")
       const own = yield* client.get(one.url, { headers: { authorization: "Own x" } })
       expect(yield* own.text).toBe("Own x")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })
 
 describe("withBearer", () => {
@@ -74,7 +73,7 @@ describe("withBearer", () => {
       expect(new Set(yield* ten)).toEqual(new Set(["200 ok"]))
       // the revocation counted one
       expect(issued()).toBe(3)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a second 401 is the answer, a body that is gone is not sent twice, a failing refresh fails", () =>
     Effect.gen(function*() {
@@ -90,7 +89,7 @@ describe("withBearer", () => {
       expect(yield* Effect.flip(text(failing, url))).toBe("no token")
       const other = yield* echo
       expect(yield* text(failing, other.url)).toBe("200 none")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })
 
 const h = (value: string) => Crypto.createHash("sha256").update(value).digest("hex")
@@ -144,7 +143,7 @@ describe("withDigestAuth", () => {
       expect(yield* server.requests).toBe(7)
       const posted = yield* client.post(`${url}/p`)
       expect(posted.status).toBe(200)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("wrong credentials give the 401, after one try each time", () =>
     Effect.gen(function*() {
@@ -157,7 +156,7 @@ describe("withDigestAuth", () => {
       expect(yield* server.requests).toBe(2)
       expect(yield* text(client, url)).toBe("401 no")
       expect(yield* server.requests).toBeLessThanOrEqual(4)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("another origin that asks gets nothing", () =>
     Effect.gen(function*() {
@@ -165,5 +164,5 @@ describe("withDigestAuth", () => {
       const client = yield* Auth.withDigestAuth(yield* HttpClient.HttpClient, one.url, me)
       expect(yield* text(client, two.url)).toBe("401 no")
       expect(yield* two.server.requests).toBe(1)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })

@@ -1,7 +1,6 @@
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { Connection, ConnectionPool, HttpConfig, HttpError, NetHttpClient } from "@sennit/http-client"
+import { Connection, ConnectionPool, HttpClient, HttpConfig, HttpError } from "@sennit/http-client"
 import type { RawConnection } from "@sennit/http-client/testing"
 import { rawServer } from "@sennit/http-client/testing"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -35,7 +34,7 @@ describe("ConnectionPool", () => {
       expect(yield* server.requests).toBe(1000)
       expect(yield* server.connections).toBe(1)
       expect(yield* stats).toEqual({ open: 1, idle: 1, busy: 0, waiting: 0, created: 1, reused: 999 })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("50 at once use at most 10 connections, and the rest wait in order", () =>
     Effect.gen(function*() {
@@ -44,7 +43,7 @@ describe("ConnectionPool", () => {
       expect(all).toEqual(Array.from({ length: 50 }, () => "ok"))
       expect(yield* server.connections).toBe(10)
       expect((yield* stats).idle).toBe(10)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("the bound on all connections holds across origins, and no origin starves", () =>
     Effect.gen(function*() {
@@ -58,7 +57,7 @@ describe("ConnectionPool", () => {
       const open = yield* Effect.forEach(servers, (server) => server.open)
       expect((yield* stats).open).toBeLessThanOrEqual(2)
       expect(open.filter((count) => count > 2)).toEqual([])
-    }).pipe(Effect.provide(NetHttpClient.layerPooled({ connections: 2 }))))
+    }).pipe(Effect.provide(HttpClient.layerPooled({ connections: 2 }))))
 
   it.scoped("a full queue refuses, a long wait times out, and both say so", () =>
     Effect.gen(function*() {
@@ -77,7 +76,7 @@ describe("ConnectionPool", () => {
       yield* Fiber.interrupt(busy)
       expect(yield* stats).toMatchObject({ open: 0, waiting: 0 })
       yield* server.quiet
-    }).pipe(Effect.provide(NetHttpClient.layerPooled({ connectionsPerOrigin: 1, waiting: 1 }))))
+    }).pipe(Effect.provide(HttpClient.layerPooled({ connectionsPerOrigin: 1, waiting: 1 }))))
 
   it.scoped("an unused connection is closed after its time, sooner when the server says so", () =>
     Effect.gen(function*() {
@@ -93,7 +92,7 @@ describe("ConnectionPool", () => {
       yield* TestClock.adjust("11 seconds")
       yield* plain.quiet
       expect((yield* stats).open).toBe(0)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a connection is not used beyond its age", () =>
     Effect.gen(function*() {
@@ -104,7 +103,7 @@ describe("ConnectionPool", () => {
       yield* TestClock.adjust("10 seconds")
       yield* text(server.url)
       expect(yield* server.connections).toBe(2)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled({ maxAge: "15 seconds" }))))
+    }).pipe(Effect.provide(HttpClient.layerPooled({ maxAge: "15 seconds" }))))
 
   it.scoped("bytes on an idle connection close it, and reach no later request", () =>
     Effect.gen(function*() {
@@ -124,7 +123,7 @@ describe("ConnectionPool", () => {
       yield* server.quiet
       expect((yield* stats).open).toBe(0)
       expect(yield* text(server.url)).toBe("ok")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("bytes after the end of a response close the connection", () =>
     Effect.gen(function*() {
@@ -132,7 +131,7 @@ describe("ConnectionPool", () => {
       expect(yield* text(server.url)).toBe("ok")
       expect(yield* text(server.url)).toBe("ok")
       expect(yield* server.connections).toBe(2)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a safe request that meets a stale connection is sent again once; 200 times over", () =>
     Effect.gen(function*() {
@@ -141,7 +140,7 @@ describe("ConnectionPool", () => {
       expect(all).toEqual(Array.from({ length: 200 }, () => "ok"))
       // each but the first was sent twice
       expect(yield* server.requests).toBe(399)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a POST that meets a stale connection fails and is never sent twice", () =>
     Effect.gen(function*() {
@@ -151,14 +150,14 @@ describe("ConnectionPool", () => {
       expect(yield* preciseOf(post)).toMatchObject({ _tag: "ConnectionClosed", sent: "complete" })
       expect(yield* server.requests).toBe(2)
       expect(yield* stats).toMatchObject({ open: 0, busy: 0 })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a first connection that closes without an answer is not tried again", () =>
     Effect.gen(function*() {
       const server = yield* rawServer((connection) => Effect.zipRight(connection.request, connection.end))
       expect(yield* preciseOf(text(server.url))).toMatchObject({ _tag: "ConnectionClosed" })
       expect(yield* server.requests).toBe(1)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("drain lets requests finish, refuses new ones and closes everything", () =>
     Effect.gen(function*() {
@@ -182,7 +181,7 @@ describe("ConnectionPool", () => {
       yield* Fiber.join(draining)
       yield* server.quiet
       expect(yield* stats).toMatchObject({ open: 0, waiting: 0 })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("the end of the scope closes connections and fails what is under way", () =>
     Effect.gen(function*() {
@@ -191,7 +190,7 @@ describe("ConnectionPool", () => {
         Effect.zipRight(connection.request, Deferred.succeed(arrived, undefined)).pipe(Effect.zipRight(Effect.never))
       )
       const running = yield* Effect.scoped(Effect.gen(function*() {
-        const client = NetHttpClient.make(yield* ConnectionPool.make())
+        const client = HttpClient.make(yield* ConnectionPool.make())
         const fiber = yield* Effect.forkDaemon(preciseOf(client.get(server.url)))
         yield* Deferred.await(arrived)
         return fiber

@@ -1,9 +1,8 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node:zlib is the oracle that compresses
-import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
-import { ConnectionPool, ContentCoding, HttpError, NetHttpClient, Redirect } from "@sennit/http-client"
+import { ConnectionPool, ContentCoding, HttpClient, HttpError, Redirect } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -190,7 +189,7 @@ describe("withDecompression", () => {
       expect(yield* Stream.runFold(streamed.stream, 0, (sum, bytes) => sum + bytes.length)).toBe(9)
       expect(precise(yield* Effect.flip(streamed.text))).toMatchObject({ _tag: "BodyConsumed" })
       expect(yield* stats).toMatchObject({ created: 1, idle: 1, busy: 0 })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("leaves alone what the request asked for itself, parts, HEAD and unknown codings", () =>
     Effect.gen(function*() {
@@ -208,7 +207,7 @@ describe("withDecompression", () => {
       const head = yield* answering(new Uint8Array(0), "gzip", { framing: "Content-Length: 99" })
       const none = yield* (yield* client).head(head.url)
       expect([none.headers["content-length"], yield* none.text]).toEqual(["99", ""])
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a failure is a ResponseError with the precise cause, and the connection is given back", () =>
     Effect.gen(function*() {
@@ -220,7 +219,7 @@ describe("withDecompression", () => {
       expect(yield* failing((yield* client).get(cut.url))).toMatchObject({ reason: "Truncated" })
       yield* chained.server.requests
       expect(yield* stats).toMatchObject({ busy: 0 })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("interruption frees decoder and connection while the body is still coming", () =>
     Effect.gen(function*() {
@@ -235,7 +234,7 @@ describe("withDecompression", () => {
       yield* Fiber.interrupt(fiber)
       yield* server.quiet
       expect(yield* stats).toMatchObject({ open: 0, busy: 0 })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a reader who stops stops the server", () =>
     Effect.gen(function*() {
@@ -259,7 +258,7 @@ describe("withDecompression", () => {
         Stream.runCollect
       )
       expect([...rest].every((bytes) => bytes > 8 * 1024 * 1024)).toBe(true)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("composes with redirects", () =>
     Effect.gen(function*() {
@@ -271,5 +270,5 @@ describe("withDecompression", () => {
       const following = Redirect.withRedirects(yield* client)
       expect(yield* Effect.flatMap(following.get(moved.url), (response) => response.text)).toBe("there")
       expect(target.head()).toContain("accept-encoding: ")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })

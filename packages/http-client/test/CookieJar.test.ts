@@ -1,7 +1,6 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
-import { CookieJar, NetHttpClient, Redirect } from "@sennit/http-client"
+import { CookieJar, HttpClient, Redirect } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -240,7 +239,7 @@ describe("withCookieJar", () => {
       expect(yield* text(client, `${server.url}/`)).toBe("a=1, 2; b=2")
       expect(yield* text(client, `${server.url}/`, { cookie: "own=1" })).toBe("own=1; a=1, 2; b=2")
       expect((yield* jar.snapshot).map(({ name }) => name)).toEqual(["a", "b"])
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("below redirects every hop has the cookies of its own host, and sets its own", () =>
     Effect.gen(function*() {
@@ -253,7 +252,7 @@ describe("withCookieJar", () => {
       expect(yield* text(client, `${server.url}/`)).toBe("a=1, 2; b=2; hop=1")
       expect(yield* text(client, `${elsewhere}to/${encodeURIComponent(`${server.url}/`)}`)).toBe("a=1, 2; b=2; hop=1")
       expect(yield* text(client, elsewhere)).toBe("hop=1")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("works over another client", () =>
     Effect.gen(function*() {

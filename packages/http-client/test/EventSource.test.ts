@@ -1,6 +1,6 @@
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { EventSource, HttpError, NetHttpClient } from "@sennit/http-client"
+import { EventSource, HttpClient, HttpError } from "@sennit/http-client"
 import type { RawConnection } from "@sennit/http-client/testing"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Chunk from "effect/Chunk"
@@ -44,7 +44,7 @@ describe("stream", () => {
       expect(data(events)).toEqual(["one", "two", "three"])
       expect(ids(heads)).toEqual(["0", "1", "1", "2", "2", "2"])
       expect(heads[0]).toContain("accept: text/event-stream")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("ends, or fails with what was lost, when the schedule ends; each event starts it anew", () =>
     Effect.gen(function*() {
@@ -58,7 +58,7 @@ describe("stream", () => {
       const lost = yield* Effect.flip(Stream.runDrain(EventSource.stream(request, { reconnect: Schedule.recurs(1) })))
       expect(Option.getOrThrow(HttpError.fromClientError(lost))._tag).toBe("ConnectionClosed")
       expect(closing.heads.length).toBe(2)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped.each(
     [
@@ -76,7 +76,7 @@ describe("stream", () => {
         ...expected
       })
       expect(heads.length).toBe(1)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("waits as long as the server asks", () =>
     Effect.gen(function*() {
@@ -96,7 +96,7 @@ describe("stream", () => {
       yield* TestClock.setTime(7000)
       yield* Fiber.join(fiber)
       expect(heads.length).toBe(2)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("who stops listening closes the connection", () =>
     Effect.gen(function*() {
@@ -104,5 +104,5 @@ describe("stream", () => {
       expect(data(yield* Stream.runCollect(Stream.take(EventSource.stream(server.url), 2)))).toEqual(["1", "2"])
       yield* server.quiet
       expect(yield* server.connections).toBe(1)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })

@@ -1,7 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- reads vectors, and compares with node's own parser
 import { describe, expect, it } from "@effect/vitest"
 import type { HttpError } from "@sennit/http-client"
-import { Http1 } from "@sennit/http-client"
+import { Http1, Limits } from "@sennit/http-client"
 import * as FastCheck from "effect/FastCheck"
 import * as Fs from "node:fs"
 
@@ -26,7 +26,7 @@ const parse = (
   bytes: Uint8Array,
   cuts: ReadonlyArray<number> = [],
   method = "GET",
-  limits: Partial<Http1.Limits> = {}
+  limits: Partial<Limits.Limits> = {}
 ): Outcome => {
   const responses: Array<Outcome["responses"][number]> = []
   const informational: Array<number> = []
@@ -45,7 +45,7 @@ const parse = (
       body += Buffer.from(piece).toString("latin1")
     },
     onEnd: complete
-  }, { ...Http1.defaultLimits, ...limits })
+  }, { ...Limits.defaults, ...limits })
   parser.start(method)
   let failure: Http1.ResponseFailure | undefined
   const places = [0, ...cuts, bytes.length]

@@ -1,8 +1,7 @@
 import * as HttpBody from "@effect/platform/HttpBody"
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { ConnectionPool, HttpError, NetHttpClient, Redirect } from "@sennit/http-client"
+import { ConnectionPool, HttpClient, HttpError, Redirect } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -66,7 +65,7 @@ describe("withRedirects", () => {
       expect(echo.endsWith(`\r\n\r\n${body}`)).toBe(true)
       expect(/content-type/.test(echo)).toBe(body !== "")
       expect(yield* server.connections).toBe(1)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("303 keeps HEAD", () =>
     Effect.gen(function*() {
@@ -74,7 +73,7 @@ describe("withRedirects", () => {
       const client = Redirect.withRedirects(yield* HttpClient.HttpClient)
       const response = yield* client.head(`${server.url}${to(303, "/end")}`)
       expect([response.status, response.request.method]).toEqual([200, "HEAD"])
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("credentials stay with the origin that they were meant for", () =>
     Effect.gen(function*() {
@@ -89,7 +88,7 @@ describe("withRedirects", () => {
       expect(yield* seen(request(`${two.url}${to(302, `${one.url}/end`)}`))).not.toContain("secret")
       // another name of the same machine is another origin
       expect(yield* seen(request(`${one.url.replace("127.0.0.1", "localhost")}/end`))).not.toContain("secret")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("what prepares a client applies once, so a token does not follow to another origin", () =>
     Effect.gen(function*() {
@@ -102,7 +101,7 @@ describe("withRedirects", () => {
       const echo = yield* Effect.flatMap(client.get(to(302, `${two.url}/end`)), (response) => response.text)
       expect(echo.startsWith("GET /end HTTP/1.1")).toBe(true)
       expect(echo).not.toContain("secret")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a redirect whose body does not end holds no connection", () =>
     Effect.gen(function*() {
@@ -119,7 +118,7 @@ describe("withRedirects", () => {
       expect(yield* seen(HttpClientRequest.get(server.url))).toBe("ok")
       const pool = yield* ConnectionPool.ConnectionPool
       expect(yield* pool.stats).toMatchObject({ open: 1, idle: 1 })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a loop, too many, and what cannot be followed are failures", () =>
     Effect.gen(function*() {
@@ -143,5 +142,5 @@ describe("withRedirects", () => {
         HttpClientRequest.bodyStream(Stream.make(new Uint8Array(3)))
       )
       expect(yield* failure(streamed)).toMatchObject({ reason: "Body" })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })

@@ -1,7 +1,6 @@
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { ConnectionPool, HttpError, NetHttpClient, Retry } from "@sennit/http-client"
+import { ConnectionPool, HttpClient, HttpError, Retry } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -64,14 +63,14 @@ describe("what is repeated", () => {
       const pool = yield* ConnectionPool.ConnectionPool
       // the bodies that nobody read gave their connection back
       expect(yield* pool.stats).toMatchObject({ created: 1 })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped.each([200, 304, 400, 401, 404, 501])("%i is not", (status) =>
     Effect.gen(function*() {
       const { heads, url } = yield* scripted(`HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`)
       expect(yield* run({ schedule: atOnce }, HttpClientRequest.get(url))).toBe(String(status))
       expect(heads.length).toBe(1)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("an idempotent request after a lost connection; POST only where nothing was sent", () =>
     Effect.gen(function*() {
@@ -87,7 +86,7 @@ describe("what is repeated", () => {
       const closed = yield* Effect.scoped(scripted(ok))
       expect(yield* run({ schedule: counting }, HttpClientRequest.post(closed.url))).toBe("ConnectError")
       expect(tries.length).toBe(3)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("POST with an idempotency key, the same in every try, another in every request", () =>
     Effect.gen(function*() {
@@ -101,7 +100,7 @@ describe("what is repeated", () => {
       expect(keys[0]).toMatch(/^[0-9a-f]{32}$/)
       expect(keys[3]).not.toBe(keys[0])
       expect(keys[4]).toBe("own")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("not a body that is gone, not a request that is refused", () =>
     Effect.gen(function*() {
@@ -112,7 +111,7 @@ describe("what is repeated", () => {
       expect(yield* run({ schedule: Schedule.forever }, HttpClientRequest.get(url, { headers: { a: "\n" } }))).toBe(
         "InvalidRequest"
       )
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })
 
 const at = (value: string) => Option.getOrUndefined(Retry.parseRetryAfter(value, 784_111_777_000))
@@ -124,7 +123,7 @@ describe("when", () => {
       const client = Retry.withRetry(yield* HttpClient.HttpClient, { schedule: Schedule.recurs(2) })
       const response = yield* client.get(url)
       expect([response.status, yield* response.text, heads.length]).toEqual([503, "3", 3])
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("Retry-After in seconds, as a date, and too far away", () =>
     Effect.gen(function*() {
@@ -145,7 +144,7 @@ describe("when", () => {
         yield* until(() => heads.length === requests)
       }
       expect(yield* Fiber.join(fiber)).toBe("503")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it("reads Retry-After strictly", () => {
     expect(at(" 120 ")).toBe(120_000)
@@ -168,7 +167,7 @@ describe("when", () => {
         yield* run({ schedule: atOnce, budget }, request)
         expect(heads.length).toBe(tries)
       }
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("interruption while it waits ends it", () =>
     Effect.gen(function*() {
@@ -178,5 +177,5 @@ describe("when", () => {
       yield* Fiber.interrupt(fiber)
       yield* TestClock.adjust("2 hours")
       expect(heads.length).toBe(1)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })

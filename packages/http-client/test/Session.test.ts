@@ -1,8 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node:zlib compresses for the server
-import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { ConnectionPool, CookieJar, HttpError, NetHttpClient, Session } from "@sennit/http-client"
+import { ConnectionPool, CookieJar, HttpClient, HttpError, Session } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -80,7 +79,7 @@ describe("Session", () => {
         "127.0.0.1 302",
         "localhost 200"
       ])
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("leaves out what it is told to leave out, and shares a jar that it is given", () =>
     Effect.gen(function*() {
@@ -93,7 +92,7 @@ describe("Session", () => {
       const [a, b] = yield* Effect.all([Session.make({ cookies: jar }), Session.make({ cookies: jar })])
       yield* text(a.client, url)
       expect(yield* text(b.client, url)).toContain("cookie: seen=200")
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("bounds the time of all tries together, and closes the connection", () =>
     Effect.gen(function*() {
@@ -114,7 +113,7 @@ describe("Session", () => {
       expect(Option.getOrThrow(HttpError.fromClientError(error))).toMatchObject({ _tag: "TotalTimeout", millis: 3000 })
       const pool = yield* ConnectionPool.ConnectionPool
       expect(yield* pool.stats).toMatchObject({ open: 0, busy: 0 })
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("Basic and Digest are for their origin", () =>
     Effect.gen(function*() {
@@ -124,5 +123,5 @@ describe("Session", () => {
       expect(yield* text(basic.client, url)).toContain("authorization: Basic dTpw")
       const digest = yield* Session.make({ auth: { type: "digest", origin: url, username: "u", password } })
       expect(yield* text(digest.client, url)).not.toContain("authorization")
-    }).pipe(Effect.provide(Session.layer()), Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(Session.layer()), Effect.provide(HttpClient.layerPooled())))
 })

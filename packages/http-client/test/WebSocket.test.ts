@@ -1,6 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node:crypto is the server's side of the handshake
 import { describe, expect, it } from "@effect/vitest"
-import { AddressPolicy, WebSocket } from "@sennit/http-client"
+import { SsrfGuard, WebSocket } from "@sennit/http-client"
 import type { RawConnection } from "@sennit/http-client/testing"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Chunk from "effect/Chunk"
@@ -195,7 +195,7 @@ describe("the opening handshake", () => {
       expect(yield* failure(closed.url, { headers: { a: "1\r\nb: 2" } })).toMatchObject({ reason: "HeaderValue" })
       expect(yield* failure(closed.url, { protocols: ["a\r\nb"] })).toMatchObject({ reason: "HeaderValue" })
       expect(yield* failure(closed.url, { headers: { "Sec-WebSocket-Key": "x" } })).toMatchObject({ reason: "Framing" })
-      expect(yield* failure(closed.url, { addressPolicy: AddressPolicy.publicOnly })).toMatchObject({
+      expect(yield* failure(closed.url, { ssrfGuard: SsrfGuard.publicOnly })).toMatchObject({
         _tag: "AddressForbidden"
       })
       const silent = yield* rawServer((connection) => Effect.zipRight(connection.request, connection.end))

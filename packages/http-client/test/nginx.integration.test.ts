@@ -1,8 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- starts the nginx program
-import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { ConnectionPool, ContentCoding, NetHttpClient } from "@sennit/http-client"
+import { ConnectionPool, ContentCoding, HttpClient } from "@sennit/http-client"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -117,7 +116,7 @@ describe.skipIf(!have && !required)("nginx (apt-get install nginx-light openssl)
       const before = created
       yield* client.get(`${url}/page.txt`)
       expect(before).toBe((yield* Effect.flatMap(ConnectionPool.ConnectionPool, (pool) => pool.stats)).created)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scopedLive("a large download arrives unchanged, plain and over TLS", () =>
     Effect.gen(function*() {
@@ -128,10 +127,10 @@ describe.skipIf(!have && !required)("nginx (apt-get install nginx-light openssl)
             Effect.map((hash) =>
               hash.digest("hex")
             ),
-            Effect.provide(NetHttpClient.layerPooled({ tls: { ca } }))
+            Effect.provide(HttpClient.layerPooled({ tls: { ca } }))
           )
       const expected = Crypto.createHash("sha256").update(large).digest("hex")
       expect(yield* digest(`${url}/large.bin`)).toBe(expected)
       expect(yield* digest(`${tlsUrl}/large.bin`)).toBe(expected)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled())))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })

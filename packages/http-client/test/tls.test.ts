@@ -1,8 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- makes certificates with the openssl program
-import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import type { HttpConfig } from "@sennit/http-client"
-import { ConnectionPool, HttpError, NetHttpClient } from "@sennit/http-client"
+import { ConnectionPool, HttpClient, HttpError } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -96,7 +95,7 @@ const get = (url: string, tls: HttpConfig.TlsOptions) =>
         onSome: (precise) => precise._tag === "TlsError" ? `${precise._tag} ${precise.reason}` : precise._tag
       }))
     ),
-    Effect.provide(NetHttpClient.layerPooled({ tls }))
+    Effect.provide(HttpClient.layerPooled({ tls }))
   )
 
 describe.skipIf(!haveOpenssl && !required)("TLS (needs the openssl program: apt-get install openssl)", () => {

@@ -4,8 +4,7 @@
  *
  * @since 0.1.0
  */
-import * as HttpClient from "@effect/platform/HttpClient"
-import { AddressPolicy, type HttpConfig, NetHttpClient, Redirect } from "@sennit/http-client"
+import { HttpClient, type HttpConfig, Redirect, SsrfGuard } from "@sennit/http-client"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { WebClient } from "../WebClient.ts"
@@ -17,7 +16,7 @@ import { WebClient } from "../WebClient.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Omit<HttpConfig.PoolOptions, "addressPolicy"> {
+export interface Options extends Omit<HttpConfig.PoolOptions, "ssrfGuard"> {
   readonly hosts?: ReadonlyArray<string> | undefined
 }
 
@@ -27,5 +26,5 @@ export interface Options extends Omit<HttpConfig.PoolOptions, "addressPolicy"> {
  */
 export const layer = ({ hosts = [], ...pool }: Options = {}): Layer.Layer<WebClient> =>
   Layer.effect(WebClient, Effect.map(HttpClient.HttpClient, Redirect.withRedirects({ max: 5 }))).pipe(
-    Layer.provide(NetHttpClient.layerPooled({ ...pool, addressPolicy: AddressPolicy.publicOr({ hosts }) }))
+    Layer.provide(HttpClient.layerPooled({ ...pool, ssrfGuard: SsrfGuard.publicOr({ hosts }) }))
   )

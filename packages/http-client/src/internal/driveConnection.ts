@@ -10,7 +10,8 @@ import {
   PoolClosed,
   ProtocolError,
   TotalTimeout,
-  WriteError
+  WriteError,
+  WriteTimeout
 } from "../HttpError.ts"
 import type { HttpError } from "../HttpError.ts"
 import type { Field, ResponseEvents, ResponseHead } from "./modelResponse.ts"
@@ -76,7 +77,7 @@ export class Driver implements ResponseEvents, Carrier {
   open(exchange: Exchange): void {
     this.#exchange = exchange
     exchange.carrier = this
-    this.#deadline = this.createdAt + this.#owner.settings.connect
+    this.#deadline = this.createdAt + this.#owner.settings.timeouts.connect
     const opened = openSocket(this.origin, this.#owner.settings, {
       buffer: () => {
         if (this.#bufferKept) {
@@ -120,7 +121,7 @@ export class Driver implements ResponseEvents, Carrier {
     this.#requestDone = upload === undefined
     exchange.sent = upload === undefined ? "complete" : "partial"
     this.#phase = "headers"
-    this.#deadline = this.#owner.coarseNow + this.#owner.settings.headers
+    this.#deadline = this.#owner.coarseNow + this.#owner.settings.timeouts.headers
     if (body === undefined) {
       socket.write(head, "latin1")
     } else {
@@ -131,7 +132,7 @@ export class Driver implements ResponseEvents, Carrier {
     }
     if (upload !== undefined) {
       this.#phase = "write"
-      this.#deadline = this.#owner.now() + this.#owner.settings.bodyIdle
+      this.#deadline = this.#owner.now() + this.#owner.settings.timeouts.write
       exchange.stopUpload = upload(this.#sink(socket, exchange))
     }
   }
@@ -156,7 +157,7 @@ export class Driver implements ResponseEvents, Carrier {
         let more = socket.write(chunk)
         if (uploadLength === -1) more = socket.write("\r\n", "latin1")
         socket.uncork()
-        if (this.#phase === "write") this.#deadline = this.#owner.coarseNow + this.#owner.settings.bodyIdle
+        if (this.#phase === "write") this.#deadline = this.#owner.coarseNow + this.#owner.settings.timeouts.write
         if (more) ready()
         else this.#drained = ready
       },
@@ -169,7 +170,7 @@ export class Driver implements ResponseEvents, Carrier {
         exchange.stopUpload = undefined
         if (this.#phase === "write") {
           this.#phase = "headers"
-          this.#deadline = this.#owner.now() + this.#owner.settings.headers
+          this.#deadline = this.#owner.now() + this.#owner.settings.timeouts.headers
         }
       }
     }
@@ -180,7 +181,7 @@ export class Driver implements ResponseEvents, Carrier {
     if (drained === undefined) return
     this.#owner.coarseNow = this.#owner.now()
     this.#drained = undefined
-    if (this.#phase === "write") this.#deadline = this.#owner.coarseNow + this.#owner.settings.bodyIdle
+    if (this.#phase === "write") this.#deadline = this.#owner.coarseNow + this.#owner.settings.timeouts.write
     drained()
   }
 
@@ -204,12 +205,12 @@ export class Driver implements ResponseEvents, Carrier {
     this.#keepAlive &&= head.keepAlive
     this.#keepAliveSeconds = head.keepAliveSeconds
     this.#phase = "body"
-    this.#deadline = this.#owner.coarseNow + this.#owner.settings.bodyIdle
+    this.#deadline = this.#owner.coarseNow + this.#owner.settings.timeouts.bodyIdle
     this.#exchange?.onHead(head)
   }
 
   onBody(bytes: Uint8Array): void {
-    this.#deadline = this.#owner.coarseNow + this.#owner.settings.bodyIdle
+    this.#deadline = this.#owner.coarseNow + this.#owner.settings.timeouts.bodyIdle
     if (this.#exchange?.onBody(bytes) === true) this.#bufferKept = true
   }
 
@@ -303,7 +304,9 @@ export class Driver implements ResponseEvents, Carrier {
     if (exchange === undefined) {
       if (this.#phase === "idle" && !this.isUsable(now)) this.#destroy(undefined)
     } else if (now >= exchange.totalDeadline) {
-      this.#end(new TotalTimeout({ origin: this.origin.key, millis: this.#owner.settings.total, sent: exchange.sent }))
+      this.#end(
+        new TotalTimeout({ origin: this.origin.key, millis: this.#owner.settings.timeouts.total, sent: exchange.sent })
+      )
     } else if (now >= this.#deadline) {
       this.#expire(exchange, now)
     }
@@ -311,12 +314,12 @@ export class Driver implements ResponseEvents, Carrier {
 
   #expire(exchange: Exchange, now: number): void {
     const origin = this.origin.key
-    const { bodyIdle, connect, headers } = this.#owner.settings
+    const { bodyIdle, connect, headers, write } = this.#owner.settings.timeouts
     switch (this.#phase) {
       case "connect":
         return this.#end(new ConnectTimeout({ origin, millis: connect }))
       case "write":
-        return this.#end(new WriteError({ reason: "Stalled", origin }))
+        return this.#end(new WriteTimeout({ origin, millis: write }))
       case "headers":
         return this.#end(new HeadersTimeout({ origin, millis: headers }))
       default:
@@ -334,7 +337,7 @@ export class Driver implements ResponseEvents, Carrier {
 
   resumeReading(): void {
     this.#paused = false
-    this.#deadline = this.#owner.now() + this.#owner.settings.bodyIdle
+    this.#deadline = this.#owner.now() + this.#owner.settings.timeouts.bodyIdle
     this.#socket?.resume()
   }
 

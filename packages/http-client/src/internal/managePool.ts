@@ -88,7 +88,7 @@ export class PoolManager implements Owner {
     }
     const now = this.now()
     this.coarseNow = now
-    exchange.totalDeadline = now + this.settings.total
+    exchange.totalDeadline = now + this.settings.timeouts.total
     exchange.sequence = this.#sequence++
     const pool = this.#poolOf(exchange.origin)
     for (let driver = pool.idle.pop(); driver !== undefined; driver = pool.idle.pop()) {
@@ -114,7 +114,7 @@ export class PoolManager implements Owner {
       if (pool.waiting.first === undefined) this.#starved.delete(pool)
       return exchange.fail(new PoolTimeout({ reason: "QueueFull", origin: pool.origin.key }))
     }
-    exchange.acquireDeadline = now + this.settings.acquire
+    exchange.acquireDeadline = now + this.settings.timeouts.acquire
     exchange.unqueue = (leaving) => this.#unqueue(pool, leaving)
     pool.waiting.push(exchange)
     this.waiting++
@@ -240,7 +240,7 @@ export class PoolManager implements Owner {
       this.#unqueue(pool, exchange)
       exchange.fail(
         now >= exchange.totalDeadline
-          ? new TotalTimeout({ origin: pool.origin.key, millis: this.settings.total, sent: "none" })
+          ? new TotalTimeout({ origin: pool.origin.key, millis: this.settings.timeouts.total, sent: "none" })
           : new PoolTimeout({ reason: "Acquire", origin: pool.origin.key })
       )
       exchange = pool.waiting.first

@@ -35,14 +35,14 @@ export const originOf = (url: URL): Origin | undefined => {
 /** Why no connection was made. @internal */
 export type OpenFailure = ConnectError | TlsError | DnsError | AddressForbidden
 
-const policyVerdict = (
+const guardVerdict = (
   origin: Origin,
   settings: Settings,
   addresses: ReadonlyArray<string>
 ): AddressForbidden | undefined => {
-  if (settings.addressPolicy === undefined) return undefined
+  if (settings.ssrfGuard === undefined) return undefined
   for (const address of addresses) {
-    const range = settings.addressPolicy.forbids({ host: origin.hostname, port: origin.port, address })
+    const range = settings.ssrfGuard.forbids({ host: origin.hostname, port: origin.port, address })
     if (range !== undefined) return new AddressForbidden({ host: origin.hostname, address, range })
   }
   return undefined
@@ -52,7 +52,7 @@ const policyVerdict = (
 const checkedLookup = (origin: Origin, settings: Settings): Net.LookupFunction => (hostname, options, callback) => {
   Dns.lookup(hostname, { all: true, hints: options.hints }, (error, addresses) => {
     if (error !== null) return callback(error, "")
-    const forbidden = policyVerdict(origin, settings, addresses.map(({ address }) => address))
+    const forbidden = guardVerdict(origin, settings, addresses.map(({ address }) => address))
     if (forbidden !== undefined) return callback(forbidden, "")
     const first = addresses[0]
     if (first === undefined) return callback(new DnsError({ host: hostname, code: "EMPTY", cause: undefined }), "")
@@ -78,7 +78,7 @@ export const openSocket = (
   onread: OnRead
 ): Net.Socket | AddressForbidden => {
   if (Net.isIP(origin.hostname) !== 0) {
-    const forbidden = policyVerdict(origin, settings, [origin.hostname])
+    const forbidden = guardVerdict(origin, settings, [origin.hostname])
     if (forbidden !== undefined) return forbidden
   }
   const target = {

@@ -1,7 +1,8 @@
 import { BodyTooLarge, HeadersTooLarge, ProtocolError } from "../HttpError.ts"
 import type { ProtocolReason } from "../HttpError.ts"
-import { defaultLimits, parseFields, ResponseHead } from "./modelResponse.ts"
-import type { Field, Limits, ResponseEvents } from "./modelResponse.ts"
+import * as Limits from "../Limits.ts"
+import { parseFields, ResponseHead } from "./modelResponse.ts"
+import type { Field, ResponseEvents } from "./modelResponse.ts"
 import { COLON, CR, HEX, HTAB, latin1, LF, SEMICOLON, SP, TOKEN, VALUE } from "./scanBytes.ts"
 
 /**
@@ -47,7 +48,7 @@ const nothing = new Uint8Array(0)
  */
 export class ResponseParser {
   readonly #events: ResponseEvents
-  readonly #limits: Limits
+  readonly #limits: Limits.Limits
   #method = "GET"
   #upgrade = false
   #state = DONE
@@ -80,7 +81,7 @@ export class ResponseParser {
   /** Bytes that came after the end of the response. */
   excess = 0
 
-  constructor(events: ResponseEvents, limits: Limits = defaultLimits) {
+  constructor(events: ResponseEvents, limits: Limits.Limits = Limits.defaults) {
     this.#events = events
     this.#limits = limits
   }

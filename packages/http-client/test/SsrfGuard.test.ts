@@ -1,12 +1,11 @@
-import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
-import { AddressPolicy, HttpError, NetHttpClient } from "@sennit/http-client"
+import { HttpClient, HttpError, SsrfGuard } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
 // IANA special-purpose registries (RFC 6890 and successors), RFC 6052, RFC 8215, RFC 3056, RFC 5214, cloud documentation
-const ranges: ReadonlyArray<readonly [address: string, range: AddressPolicy.AddressRange]> = [
+const ranges: ReadonlyArray<readonly [address: string, range: SsrfGuard.AddressRange]> = [
   ["8.8.8.8", "public"],
   ["1.1.1.1", "public"],
   ["172.32.0.1", "public"],
@@ -61,15 +60,15 @@ const ranges: ReadonlyArray<readonly [address: string, range: AddressPolicy.Addr
   ["1.2.3", "invalid"]
 ]
 
-describe("AddressPolicy", () => {
+describe("SsrfGuard", () => {
   it.each(ranges)("%s is %s", (address, range) => {
-    expect(AddressPolicy.rangeOf(address)).toBe(range)
-    expect(AddressPolicy.publicOnly.forbids({ host: "a.example", port: 80, address }))
+    expect(SsrfGuard.rangeOf(address)).toBe(range)
+    expect(SsrfGuard.publicOnly.forbids({ host: "a.example", port: 80, address }))
       .toBe(range === "public" ? undefined : range)
   })
 
   it("allows what is named and nothing beside it", () => {
-    const policy = AddressPolicy.publicOr({ hosts: ["127.0.0.1:8080", "DB.internal", "[::1]:80"], ranges: ["private"] })
+    const policy = SsrfGuard.publicOr({ hosts: ["127.0.0.1:8080", "DB.internal", "[::1]:80"], ranges: ["private"] })
     const forbids = (host: string, port: number, address: string) => policy.forbids({ host, port, address })
     expect(forbids("127.0.0.1", 8080, "127.0.0.1")).toBeUndefined()
     expect(forbids("127.0.0.1", 8081, "127.0.0.1")).toBe("loopback")
@@ -78,7 +77,7 @@ describe("AddressPolicy", () => {
     expect(forbids("a.example", 80, "10.0.0.1")).toBeUndefined()
     expect(forbids("a.example", 80, "169.254.169.254")).toBe("metadata")
     expect(forbids("a.example", 80, "fd00:ec2::254")).toBe("metadata")
-    expect(AddressPolicy.allowAll.forbids({ host: "a.example", port: 80, address: "127.0.0.1" })).toBeUndefined()
+    expect(SsrfGuard.allowAll.forbids({ host: "a.example", port: 80, address: "127.0.0.1" })).toBeUndefined()
   })
 
   // every spelling that the WHATWG URL parser makes an address of, and a name that resolves to loopback
@@ -98,15 +97,15 @@ describe("AddressPolicy", () => {
       const error = yield* Effect.flip(HttpClient.get(`http://${host}:${server.port}/`))
       expect(Option.getOrThrow(HttpError.fromClientError(error))).toMatchObject({ _tag: "AddressForbidden" })
       expect(yield* server.connections).toBe(0)
-    }).pipe(Effect.provide(NetHttpClient.layerPooled({ addressPolicy: AddressPolicy.publicOnly }))))
+    }).pipe(Effect.provide(HttpClient.layerPooled({ ssrfGuard: SsrfGuard.publicOnly }))))
 
   it.scoped("connects to a named host", () =>
     Effect.gen(function*() {
       const server = yield* rawServer((connection) =>
         Effect.zipRight(connection.request, connection.write("HTTP/1.1 204 No Content\r\n\r\n"))
       )
-      const layer = NetHttpClient.layerPooled({
-        addressPolicy: AddressPolicy.publicOr({ hosts: [`localhost:${server.port}`] })
+      const layer = HttpClient.layerPooled({
+        ssrfGuard: SsrfGuard.publicOr({ hosts: [`localhost:${server.port}`] })
       })
       const response = yield* Effect.provide(HttpClient.get(`http://localhost:${server.port}/`), layer)
       expect(response.status).toBe(204)

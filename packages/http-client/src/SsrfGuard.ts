@@ -1,5 +1,5 @@
 /**
- * Which addresses may be connected to. A policy is asked once per connection, with every address that the name
+ * A guard against server-side request forgery: which addresses may be connected to. It is asked once per connection, with every address that the name
  * resolved to, and the connection goes to exactly those addresses: there is no second lookup that could answer
  * differently.
  *
@@ -30,7 +30,7 @@ export interface Target {
  * @since 0.1.0
  * @category models
  */
-export interface AddressPolicy {
+export interface SsrfGuard {
   readonly forbids: (target: Target) => string | undefined
 }
 
@@ -50,7 +50,7 @@ export const rangeOf: (address: string) => AddressRange = classifyAddress
  * @since 0.1.0
  * @category policies
  */
-export const allowAll: AddressPolicy = { forbids: () => undefined }
+export const allowAll: SsrfGuard = { forbids: () => undefined }
 
 /**
  * Public addresses and nothing else.
@@ -58,7 +58,7 @@ export const allowAll: AddressPolicy = { forbids: () => undefined }
  * @since 0.1.0
  * @category policies
  */
-export const publicOnly: AddressPolicy = {
+export const publicOnly: SsrfGuard = {
   forbids: ({ address }) => {
     const range = classifyAddress(address)
     return range === "public" ? undefined : range
@@ -72,10 +72,10 @@ export const publicOnly: AddressPolicy = {
  *
  * @example
  * ```ts
- * import { AddressPolicy, NetHttpClient } from "@sennit/http-client"
+ * import { SsrfGuard, HttpClient } from "@sennit/http-client"
  *
- * const layer = NetHttpClient.layerPooled({
- *   addressPolicy: AddressPolicy.publicOr({ hosts: ["127.0.0.1:8080"] })
+ * const layer = HttpClient.layerPooled({
+ *   ssrfGuard: SsrfGuard.publicOr({ hosts: ["127.0.0.1:8080"] })
  * })
  * ```
  *
@@ -85,7 +85,7 @@ export const publicOnly: AddressPolicy = {
 export const publicOr = (options: {
   readonly hosts?: ReadonlyArray<string>
   readonly ranges?: ReadonlyArray<Exclude<AddressRange, "metadata" | "invalid">>
-}): AddressPolicy => {
+}): SsrfGuard => {
   const hosts = new Set(options.hosts?.map((host) => host.toLowerCase()))
   const ranges = new Set<AddressRange>(options.ranges)
   return {

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import * as HttpClient from "@effect/platform/HttpClient"
+import * as PlatformClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
@@ -20,6 +20,8 @@ import { makeOriginOf, prepareRequest, requestErrorOf, urlOf } from "./internal/
 import { NetResponse } from "./internal/readResponse.ts"
 import { Exchange } from "./internal/runExchange.ts"
 import { isTraced, traceRequest } from "./internal/traceRequest.ts"
+
+export * from "@effect/platform/HttpClient"
 
 type Pool = Context.Tag.Service<ConnectionPool.ConnectionPool>
 
@@ -54,9 +56,9 @@ const exchange = (
  * @since 0.1.0
  * @category constructors
  */
-export const make = (pool: Pool): HttpClient.HttpClient => {
+export const make = (pool: Pool): PlatformClient.HttpClient => {
   const originOf = makeOriginOf()
-  return HttpClient.makeWith<never, never, HttpClientError, never>(
+  return PlatformClient.makeWith<never, never, HttpClientError, never>(
     Effect.flatMap((request) =>
       Effect.withFiberRuntime<HttpClientResponse, HttpClientError>((fiber) => {
         const url = urlOf(request)
@@ -76,8 +78,8 @@ export const make = (pool: Pool): HttpClient.HttpClient => {
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<HttpClient.HttpClient, never, ConnectionPool.ConnectionPool> = Layer.effect(
-  HttpClient.HttpClient,
+export const layer: Layer.Layer<PlatformClient.HttpClient, never, ConnectionPool.ConnectionPool> = Layer.effect(
+  PlatformClient.HttpClient,
   Effect.map(ConnectionPool.ConnectionPool, make)
 )
 
@@ -86,13 +88,13 @@ export const layer: Layer.Layer<HttpClient.HttpClient, never, ConnectionPool.Con
  *
  * @example
  * ```ts
- * import * as HttpClient from "@effect/platform/HttpClient"
- * import { NetHttpClient } from "@sennit/http-client"
+ * import * as PlatformClient from "@effect/platform/HttpClient"
+ * import { HttpClient } from "@sennit/http-client"
  * import * as Effect from "effect/Effect"
  *
  * const program = HttpClient.get("https://example.com/").pipe(
  *   Effect.flatMap((response) => response.text),
- *   Effect.provide(NetHttpClient.layerPooled({ connectionsPerOrigin: 4 }))
+ *   Effect.provide(HttpClient.layerPooled({ connectionsPerOrigin: 4 }))
  * )
  * ```
  *
@@ -101,7 +103,7 @@ export const layer: Layer.Layer<HttpClient.HttpClient, never, ConnectionPool.Con
  */
 export const layerPooled = (
   options?: PoolOptions
-): Layer.Layer<HttpClient.HttpClient | ConnectionPool.ConnectionPool> =>
+): Layer.Layer<PlatformClient.HttpClient | ConnectionPool.ConnectionPool> =>
   Layer.provideMerge(layer, ConnectionPool.layer(options))
 
 /**
@@ -110,5 +112,5 @@ export const layerPooled = (
  * @since 0.1.0
  * @category layers
  */
-export const layerConfig: Layer.Layer<HttpClient.HttpClient | ConnectionPool.ConnectionPool, ConfigError> = Layer
+export const layerConfig: Layer.Layer<PlatformClient.HttpClient | ConnectionPool.ConnectionPool, ConfigError> = Layer
   .provideMerge(layer, ConnectionPool.layerConfig)
