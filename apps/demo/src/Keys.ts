@@ -2,7 +2,7 @@
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import { KeyProvider, SessionConfig, type SessionError } from "@sennit/secure-sessions"
+import { KeyProvider, SecureSessionsConfig, type SecureSessionsError } from "@sennit/secure-sessions"
 import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -45,7 +45,7 @@ const fromFile = Effect.fnUntraced(function*(folder: string) {
   const file = path.join(folder, "key")
   const text = yield* Effect.mapError(readOrMakeKey(folder, file), DataFolderError.from(folder))
   const key = yield* Either.mapLeft(
-    SessionConfig.parseKey(text),
+    SecureSessionsConfig.parseKey(text),
     (detail) => new DataFolderError({ folder, reason: "BadKeyFile", detail: `${file}: ${detail}.` })
   )
   return Layer.merge(
@@ -59,7 +59,7 @@ export const layer = (
   folder: string
 ): Layer.Layer<
   KeyProvider.KeyProvider | KeySource,
-  DataFolderError | SessionError.ConfigurationError | ConfigError,
+  DataFolderError | SecureSessionsError.ConfigurationError | ConfigError,
   FileSystem.FileSystem | Path.Path
 > =>
   Layer.unwrapEffect(Effect.gen(function*() {
@@ -68,8 +68,8 @@ export const layer = (
       fs.makeDirectory(folder, { recursive: true, mode: 0o700 }),
       DataFolderError.from(folder)
     )
-    const { key, passphrase } = yield* SessionConfig.keys
+    const { key, passphrase } = yield* SecureSessionsConfig.keys
     if (Option.isNone(key) && Option.isNone(passphrase)) return yield* fromFile(folder)
-    const name = Option.isSome(key) ? SessionConfig.keyName : SessionConfig.passphraseName
+    const name = Option.isSome(key) ? SecureSessionsConfig.keyName : SecureSessionsConfig.passphraseName
     return Layer.merge(KeyProvider.layerConfig, Layer.succeed(KeySource, { text: `Key from ${name}` }))
   }))

@@ -19,9 +19,9 @@ import { migrate } from "./internal/migrateSchema.ts"
 import { run, runAlone, transact } from "./internal/runSql.ts"
 import { makeFlights } from "./internal/shareFlight.ts"
 import { identify, KeyProvider } from "./KeyProvider.ts"
-import { defaultKeyLimits } from "./SessionConfig.ts"
-import type { ConfigurationError, DecryptionError, KeyProviderError } from "./SessionError.ts"
-import { KeyUsageExceeded, StorageError } from "./SessionError.ts"
+import { defaultKeyLimits } from "./SecureSessionsConfig.ts"
+import type { ConfigurationError, DecryptionError, KeyProviderError } from "./SecureSessionsError.ts"
+import { KeyUsageExceeded, StorageError } from "./SecureSessionsError.ts"
 import * as Telemetry from "./Telemetry.ts"
 
 /**

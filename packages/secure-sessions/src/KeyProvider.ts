@@ -16,8 +16,8 @@ import type { KeyScope } from "./Aad.ts"
 import { derive, hex, random } from "./internal/deriveKey.ts"
 import { makePassphraseKeys } from "./internal/derivePassphraseKey.ts"
 import * as Wrapping from "./internal/wrapKey.ts"
-import * as SessionConfig from "./SessionConfig.ts"
-import { ConfigurationError, KeyProviderError } from "./SessionError.ts"
+import * as SecureSessionsConfig from "./SecureSessionsConfig.ts"
+import { ConfigurationError, KeyProviderError } from "./SecureSessionsError.ts"
 
 /**
  * What a wrapped data key is bound to: its owner and its identity.
@@ -256,7 +256,7 @@ const nameOf = (key: Redacted.Redacted<Uint8Array>): string =>
  */
 export const layerConfig: Layer.Layer<KeyProvider, ConfigurationError | ConfigError> = Layer.unwrapEffect(
   Effect.gen(function*() {
-    const { key, passphrase } = yield* SessionConfig.keys
+    const { key, passphrase } = yield* SecureSessionsConfig.keys
     if (Option.isSome(key) && Option.isNone(passphrase)) {
       return layerKeyring([{ id: nameOf(key.value), key: key.value }])
     }
@@ -264,8 +264,8 @@ export const layerConfig: Layer.Layer<KeyProvider, ConfigurationError | ConfigEr
     return yield* new ConfigurationError({
       reason: "MissingKey",
       detail: Option.isSome(key)
-        ? `both ${SessionConfig.keyName} and ${SessionConfig.passphraseName} are set; unset one`
-        : `set ${SessionConfig.keyName} (32 bytes as hex or base64) or ${SessionConfig.passphraseName}`
+        ? `both ${SecureSessionsConfig.keyName} and ${SecureSessionsConfig.passphraseName} are set; unset one`
+        : `set ${SecureSessionsConfig.keyName} (32 bytes as hex or base64) or ${SecureSessionsConfig.passphraseName}`
     })
   })
 )

@@ -1,6 +1,6 @@
 /**
  * Sessions for programs without Effect: plain values in, promises out. Rejections are the typed errors of
- * `SessionError` themselves.
+ * `SecureSessionsError` themselves.
  *
  * @since 0.1.0
  */
@@ -17,6 +17,9 @@ import * as Stream from "effect/Stream"
 import type { ErasureReceipt, ExportRecord } from "./Erasure.ts"
 import type { IntegrityReport, VerifyOptions } from "./Integrity.ts"
 import * as KeyProvider from "./KeyProvider.ts"
+import type { Synchronous } from "./SecureSessionsConfig.ts"
+import { parseKey } from "./SecureSessionsConfig.ts"
+import { ConfigurationError, SerializationError } from "./SecureSessionsError.ts"
 import type {
   EventInput,
   Json,
@@ -28,9 +31,6 @@ import type {
   StateInput
 } from "./Session.ts"
 import { AppName, EventId, SessionId, SessionRef, UserId } from "./Session.ts"
-import type { Synchronous } from "./SessionConfig.ts"
-import { parseKey } from "./SessionConfig.ts"
-import { ConfigurationError, SerializationError } from "./SessionError.ts"
 import * as SessionService from "./SessionService.ts"
 
 /**

@@ -27,6 +27,19 @@ import { run, transact } from "./internal/runSql.ts"
 import { makeSessionRows } from "./internal/sessionRows.ts"
 import { makeVerify } from "./internal/verifySession.ts"
 import * as KeyProvider from "./KeyProvider.ts"
+import * as SecureSessionsConfig from "./SecureSessionsConfig.ts"
+import type {
+  ConfigurationError,
+  DecryptionError,
+  EventAlreadyExists,
+  IntegrityViolation,
+  KeyProviderError,
+  SerializationError,
+  SessionAlreadyExists,
+  SessionNotFound,
+  StaleSession,
+  StorageError
+} from "./SecureSessionsError.ts"
 import type {
   AppName,
   EventInput,
@@ -41,19 +54,6 @@ import type {
   StateInput,
   UserId
 } from "./Session.ts"
-import * as SessionConfig from "./SessionConfig.ts"
-import type {
-  ConfigurationError,
-  DecryptionError,
-  EventAlreadyExists,
-  IntegrityViolation,
-  KeyProviderError,
-  SerializationError,
-  SessionAlreadyExists,
-  SessionNotFound,
-  StaleSession,
-  StorageError
-} from "./SessionError.ts"
 
 /**
  * @category models
@@ -309,7 +309,7 @@ export const layer: Layer.Layer<
 export interface SqliteOptions {
   readonly filename: string
   /** Default `FULL`. */
-  readonly synchronous?: SessionConfig.Synchronous | undefined
+  readonly synchronous?: SecureSessionsConfig.Synchronous | undefined
 }
 
 /**
@@ -353,4 +353,6 @@ export const layerMemory: Layer.Layer<
 export const layerConfig: Layer.Layer<
   SessionService | Encryption.Encryption | DataKeys.DataKeys | SqlClient.SqlClient,
   BuildError | ConfigError
-> = Layer.unwrapEffect(Effect.map(SessionConfig.sqlite, layerSqlite)).pipe(Layer.provide(KeyProvider.layerConfig))
+> = Layer.unwrapEffect(Effect.map(SecureSessionsConfig.sqlite, layerSqlite)).pipe(
+  Layer.provide(KeyProvider.layerConfig)
+)

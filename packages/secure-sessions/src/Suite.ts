@@ -11,7 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createCipheriv, createDecipheriv } from "node:crypto"
-import { ConfigurationError } from "./SessionError.ts"
+import { ConfigurationError } from "./SecureSessionsError.ts"
 
 /**
  * An authenticated cipher with a tag of 16 bytes and a nonce that may be drawn at random for each record.

@@ -1,7 +1,7 @@
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
-import { DataKeys, KeyProvider, SessionError, SessionService } from "@sennit/secure-sessions"
+import { DataKeys, KeyProvider, SecureSessionsError, SessionService } from "@sennit/secure-sessions"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Ref, Scope, TestClock } from "effect"
 import { ada, app, eve, filesOf, keyOf, keyring, openFile, say, temporaryFile, using } from "./support.ts"
 
@@ -194,7 +194,7 @@ describe("a wrong key at start", () => {
     Effect.gen(function*() {
       const filename = yield* temporaryFile
       yield* Effect.scoped(using(openFile(filename))(write))
-      const down = new SessionError.KeyProviderError({
+      const down = new SecureSessionsError.KeyProviderError({
         provider: "kms",
         operation: "unwrap",
         reason: "Unavailable",

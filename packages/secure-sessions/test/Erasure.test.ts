@@ -1,6 +1,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
-import { DataKeys, Encryption, Session, type SessionError, SessionService } from "@sennit/secure-sessions"
+import { DataKeys, Encryption, type SecureSessionsError, Session, SessionService } from "@sennit/secure-sessions"
 import { Effect, Layer, Option, Redacted, Stream } from "effect"
 import { ada, app, eve, fileLayer, filesOf, keyring, openFile, say, temporaryFile, using } from "./support.ts"
 
@@ -34,7 +34,7 @@ describe("eraseUser", () => {
       expect(receipt).toMatchObject({ app, user: ada, sessions: 2, events: 4 })
       expect(Option.getOrThrow(receipt.keyId)).toMatch(/^[0-9a-f]{32}$/)
 
-      const attempts: ReadonlyArray<Effect.Effect<unknown, SessionError.SessionError>> = [
+      const attempts: ReadonlyArray<Effect.Effect<unknown, SecureSessionsError.SecureSessionsError>> = [
         sessions.get(ref),
         sessions.create({ app, user: ada }),
         sessions.create({ ...ref }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { KeyProvider, SessionConfig } from "@sennit/secure-sessions"
+import { KeyProvider, SecureSessionsConfig } from "@sennit/secure-sessions"
 import { ConfigProvider, Effect, Either, FastCheck as fc, Layer, Redacted } from "effect"
 import { keyOf, keyring, using } from "./support.ts"
 
@@ -114,10 +114,10 @@ describe("KeyProvider", () => {
   it.scoped("the environment gives a key in hex or base64, or a passphrase, and not both", () =>
     Effect.gen(function*() {
       const bytes = new Uint8Array(32).map((_, at) => at * 7)
-      const hex = environment({ [SessionConfig.keyName]: Buffer.from(bytes).toString("hex") })
+      const hex = environment({ [SecureSessionsConfig.keyName]: Buffer.from(bytes).toString("hex") })
       const made = yield* using(hex)(generate)
       for (const encoding of ["base64", "base64url"] as const) {
-        const layer = environment({ [SessionConfig.keyName]: Buffer.from(bytes).toString(encoding) })
+        const layer = environment({ [SecureSessionsConfig.keyName]: Buffer.from(bytes).toString(encoding) })
         expect(yield* using(layer)(unwrap(made))).toEqual(made.bytes)
       }
       const neither = yield* Effect.flip(Effect.scoped(Layer.build(environment({}))))
@@ -134,9 +134,11 @@ describe("KeyProvider", () => {
     ([key, text]) => {
       const bytes = Buffer.from(key)
       for (const written of [bytes.toString("hex"), bytes.toString("base64"), ` ${bytes.toString("base64url")}\n`]) {
-        expect(Either.map(SessionConfig.parseKey(written), (read) => bytes.equals(read))).toEqual(Either.right(true))
+        expect(Either.map(SecureSessionsConfig.parseKey(written), (read) => bytes.equals(read))).toEqual(
+          Either.right(true)
+        )
       }
-      if (!/^[\w+/=-]{43,64}$/.test(text.trim())) expect(Either.isLeft(SessionConfig.parseKey(text))).toBe(true)
+      if (!/^[\w+/=-]{43,64}$/.test(text.trim())) expect(Either.isLeft(SecureSessionsConfig.parseKey(text))).toBe(true)
     }
   )
 })

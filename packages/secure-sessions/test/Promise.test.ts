@@ -1,6 +1,12 @@
 // @effect-diagnostics asyncFunction:off - the facade is for programs that are written with async functions
 import { describe, expect, it } from "@effect/vitest"
-import { KeyProvider, Session, SessionConfig, SessionError, SessionService } from "@sennit/secure-sessions"
+import {
+  KeyProvider,
+  SecureSessionsConfig,
+  SecureSessionsError,
+  Session,
+  SessionService
+} from "@sennit/secure-sessions"
 import { createSessions } from "@sennit/secure-sessions/Promise"
 import { ConfigProvider, DateTime, Effect, Layer, Option, Redacted } from "effect"
 import { ada, app, temporaryFile, using } from "./support.ts"
@@ -49,10 +55,10 @@ describe("createSessions", () => {
     await using sessions = await createSessions({ filename: ":memory:", key: new Uint8Array(32) })
     const session = await sessions.create({ app: "desk", user: "ada", id: "one" })
     const taken = await rejection(sessions.create({ app: "desk", user: "ada", id: "one" }))
-    expect(taken).toBeInstanceOf(SessionError.SessionAlreadyExists)
+    expect(taken).toBeInstanceOf(SecureSessionsError.SessionAlreadyExists)
     await sessions.append(session, { author: "ada", body: 1 })
     expect(await rejection(sessions.append(session, { author: "ada", body: 2 }))).toBeInstanceOf(
-      SessionError.StaleSession
+      SecureSessionsError.StaleSession
     )
     const refused = { _tag: "SerializationError", reason: "InvalidInput" }
     expect(await rejection(sessions.create({ app: "", user: "ada" }))).toMatchObject(refused)
@@ -90,25 +96,31 @@ describe("SessionService.layerConfig", () => {
   it.scoped("takes file, durability and key from the environment", () =>
     Effect.gen(function*() {
       const filename = yield* temporaryFile
-      const file: readonly [string, string] = [SessionConfig.filenameName, filename]
+      const file: readonly [string, string] = [SecureSessionsConfig.filenameName, filename]
       const ref = { app, user: ada, id: Session.SessionId.make("one") }
       const create = Effect.flatMap(SessionService.SessionService, (sessions) => sessions.create(ref))
       const get = Effect.flatMap(SessionService.SessionService, (sessions) => sessions.get(ref))
-      const right = environment([file, [SessionConfig.keyName, key], [SessionConfig.synchronousName, "NORMAL"]])
+      const right = environment([file, [SecureSessionsConfig.keyName, key], [
+        SecureSessionsConfig.synchronousName,
+        "NORMAL"
+      ]])
       yield* Effect.scoped(right(create))
       expect(Option.isSome(yield* Effect.scoped(right(get)))).toBe(true)
-      const wrong = environment([file, [SessionConfig.keyName, "08".repeat(32)]])
+      const wrong = environment([file, [SecureSessionsConfig.keyName, "08".repeat(32)]])
       expect(yield* Effect.flip(Effect.scoped(wrong(get)))).toMatchObject({
         _tag: "ConfigurationError",
         reason: "WrongKey"
       })
-      const odd = environment([file, [SessionConfig.keyName, key], [SessionConfig.synchronousName, "OFF"]])
-      expect(String(yield* Effect.flip(Effect.scoped(odd(get))))).toContain(SessionConfig.synchronousName)
+      const odd = environment([file, [SecureSessionsConfig.keyName, key], [
+        SecureSessionsConfig.synchronousName,
+        "OFF"
+      ]])
+      expect(String(yield* Effect.flip(Effect.scoped(odd(get))))).toContain(SecureSessionsConfig.synchronousName)
     }))
 
   it.scoped("a key and the same key in a ring of its name are one", () =>
     Effect.gen(function*() {
-      const variables = Layer.setConfigProvider(ConfigProvider.fromMap(new Map([[SessionConfig.keyName, key]])))
+      const variables = Layer.setConfigProvider(ConfigProvider.fromMap(new Map([[SecureSessionsConfig.keyName, key]])))
       const provider = yield* using(Layer.provide(KeyProvider.layerConfig, variables))(KeyProvider.KeyProvider)
       const { id } = yield* provider.primary
       expect(id).toMatch(/^key-[0-9a-f]{12}$/)

@@ -1,7 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off - vectors are files, and node:crypto is the oracle
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { describe, expect, it } from "@effect/vitest"
-import type { SessionError } from "@sennit/secure-sessions"
+import type { SecureSessionsError } from "@sennit/secure-sessions"
 import { Encryption, KeyProvider, Suite } from "@sennit/secure-sessions"
 import { Effect, Either, Layer, Option, Schema } from "effect"
 import { createCipheriv, hkdfSync, randomBytes } from "node:crypto"
@@ -54,10 +54,10 @@ const reversed: Suite.Suite = {
 const owner = { app: "desk", user: "ada" }
 const place = { table: "notes", column: "body" }
 const database = SqliteClient.layer({ filename: ":memory:" })
-const withSuites = (suites: Layer.Layer<never, SessionError.ConfigurationError>) =>
+const withSuites = (suites: Layer.Layer<never, SecureSessionsError.ConfigurationError>) =>
   Encryption.layer().pipe(Layer.provide(suites), Layer.provide(keyring()), Layer.provide(database))
 
-const reasonOf = (layer: Layer.Layer<never, SessionError.ConfigurationError>) =>
+const reasonOf = (layer: Layer.Layer<never, SecureSessionsError.ConfigurationError>) =>
   Effect.map(Effect.flip(Effect.scoped(Layer.build(layer))), ({ reason }) => reason)
 
 describe("Suite", () => {
@@ -126,7 +126,7 @@ describe("Suite", () => {
   it.scoped("an envelope of a suite that is not registered is UnsupportedSuite", () =>
     Effect.gen(function*() {
       const context = yield* Layer.build(Layer.merge(database, keyring()))
-      const open = (layer: Layer.Layer<never, SessionError.ConfigurationError>) =>
+      const open = (layer: Layer.Layer<never, SecureSessionsError.ConfigurationError>) =>
         Effect.flatMap(
           Layer.build(Encryption.layer().pipe(Layer.provide(layer), Layer.provide(Layer.succeedContext(context)))),
           (built) => Effect.provide(Encryption.Encryption, built)

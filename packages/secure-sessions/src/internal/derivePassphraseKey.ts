@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { scrypt } from "node:crypto"
 import type { ScryptCost } from "../KeyProvider.ts"
-import { ConfigurationError, KeyProviderError } from "../SessionError.ts"
+import { ConfigurationError, KeyProviderError } from "../SecureSessionsError.ts"
 import { hex, random } from "./deriveKey.ts"
 import { makeFlights } from "./shareFlight.ts"
 

@@ -5,8 +5,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { Encryption } from "../Encryption.ts"
+import type { IntegrityViolation } from "../SecureSessionsError.ts"
 import type { SessionRef } from "../Session.ts"
-import type { IntegrityViolation } from "../SessionError.ts"
 import { isEqual } from "./deriveKey.ts"
 import { runAlone } from "./runSql.ts"
 import { openBodies } from "./sealSession.ts"

@@ -4,8 +4,8 @@
  * @internal
  */
 import * as Either from "effect/Either"
+import { SerializationError } from "../SecureSessionsError.ts"
 import type { Json } from "../Session.ts"
-import { SerializationError } from "../SessionError.ts"
 
 const maxDepth = 512
 

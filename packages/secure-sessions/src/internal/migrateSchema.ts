@@ -5,7 +5,7 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
-import { ConfigurationError } from "../SessionError.ts"
+import { ConfigurationError } from "../SecureSessionsError.ts"
 import { run, transact } from "./runSql.ts"
 
 /** Blobs are envelopes, except for key ids, commitments, wrapped keys, key indexes and MACs. Times are epoch milliseconds. */

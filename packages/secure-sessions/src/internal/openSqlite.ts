@@ -9,7 +9,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { KeyProvider } from "../KeyProvider.ts"
-import type { Synchronous } from "../SessionConfig.ts"
+import type { Synchronous } from "../SecureSessionsConfig.ts"
 import { checkKey } from "./checkKey.ts"
 import { run, toStorageError } from "./runSql.ts"
 

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { ContractViolation } from "../SessionError.ts"
+import { ContractViolation } from "../SecureSessionsError.ts"
 
 /** Fails with the promise that is not kept. @internal */
 export const expect = (promise: string, holds: boolean): Effect.Effect<void, ContractViolation> =>

@@ -5,7 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type { KeyProvider } from "../KeyProvider.ts"
-import type { ContractViolation, SessionError } from "../SessionError.ts"
+import type { ContractViolation, SecureSessionsError } from "../SecureSessionsError.ts"
 import type { SessionService } from "../SessionService.ts"
 import { keyProviderCases } from "./keyProviderCases.ts"
 import { sessionServiceCases } from "./sessionServiceCases.ts"
@@ -18,7 +18,7 @@ import { sessionServiceCases } from "./sessionServiceCases.ts"
  */
 export interface ContractCase<R> {
   readonly name: string
-  readonly run: Effect.Effect<void, ContractViolation | SessionError, R>
+  readonly run: Effect.Effect<void, ContractViolation | SecureSessionsError, R>
 }
 
 /**

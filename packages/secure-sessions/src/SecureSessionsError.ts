@@ -320,7 +320,7 @@ export class ContractViolation extends Schema.TaggedError<ContractViolation>()("
  * @category errors
  * @since 0.1.0
  */
-export type SessionError =
+export type SecureSessionsError =
   | ConfigurationError
   | KeyProviderError
   | DecryptionError
