@@ -16,7 +16,7 @@ import type { KeyScope } from "./Aad.ts"
 import { DataKey, KeyCache } from "./internal/cacheKey.ts"
 import { checkKey, type KeyRow, keyShredded, unwrapRow } from "./internal/checkKey.ts"
 import { migrate } from "./internal/migrateSchema.ts"
-import { run, runAlone, transact } from "./internal/runSql.ts"
+import { isInTransaction, overwriteDeleted, run, runAlone, transact } from "./internal/runSql.ts"
 import { makeFlights } from "./internal/shareFlight.ts"
 import { identify, KeyProvider } from "./KeyProvider.ts"
 import { defaultKeyLimits } from "./SecureSessionsConfig.ts"
@@ -99,12 +99,12 @@ export class DataKeys extends Context.Tag("@sennit/secure-sessions/DataKeys")<Da
 /** Seals reserved in the database at a time, so that counting costs one write in a thousand. */
 const reservation = 1024
 
+const noBytes = new Uint8Array(0)
+
 /** The user `""` of the app `""` owns the key that tells at start whether the provider opens this database. */
 const canary: KeyScope = { app: "", user: "" }
 
 const nameOf = (scope: KeyScope) => `${scope.app.length}:${scope.app}${scope.user}`
-
-const isInTransaction = Effect.map(Effect.serviceOption(SqlClient.TransactionConnection), Option.isSome)
 
 const makeRows = (sql: SqlClient.SqlClient, provider: typeof KeyProvider.Service, sealLimit: number) => {
   const load = Effect.fn("DataKeys.load")(function*(scope: KeyScope) {
@@ -131,7 +131,7 @@ const makeRows = (sql: SqlClient.SqlClient, provider: typeof KeyProvider.Service
       "DataKeys.create",
       sql`INSERT INTO session_keys (kid, app, user_id, kek_id, wrapped, commitment, seals, create_time)
         VALUES (${keyId}, ${scope.app}, ${scope.user}, ${wrapped.kekId}, ${wrapped.bytes}, ${commitment}, 0, ${now})
-        ON CONFLICT (app, user_id) DO NOTHING RETURNING seals`
+        ON CONFLICT (app, user_id) WHERE retired_time IS NULL DO NOTHING RETURNING seals`
     )
     if (rows.length === 1) return Option.some(new DataKey(keyId, bytes))
     bytes.fill(0)
@@ -168,12 +168,12 @@ const makeRows = (sql: SqlClient.SqlClient, provider: typeof KeyProvider.Service
     const shredded = yield* run(
       "DataKeys.shred",
       sql<{ readonly kid: Uint8Array; readonly shredded_time: number }>`UPDATE session_keys
-        SET wrapped = x'', commitment = x'', shredded_time = COALESCE(shredded_time, ${now})
+        SET wrapped = ${noBytes}, commitment = ${noBytes}, shredded_time = COALESCE(shredded_time, ${now})
         WHERE app = ${scope.app} AND user_id = ${scope.user} RETURNING kid, shredded_time`
     )
     return Option.map(Option.fromNullable(shredded[0]), ({ kid, shredded_time }): ShreddedKey => ({
       keyId: kid,
-      time: shredded_time
+      time: Number(shredded_time)
     }))
   })
 
@@ -276,8 +276,7 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
       return yield* new StorageError({ operation: "DataKeys.shred", reason: "Failed", retryable: false })
     }
     const now = yield* Clock.currentTimeMillis
-    // What is overwritten is to be gone from the file, whoever opened it.
-    yield* runAlone("DataKeys.shred", sql.unsafe("PRAGMA secure_delete = ON"))
+    yield* overwriteDeleted(sql, "DataKeys.shred")
     return yield* Effect.uninterruptible(
       Effect.tap(
         transact(sql, "DataKeys.shred", Effect.all({ shredded: rows.shred(scope, now), also })),

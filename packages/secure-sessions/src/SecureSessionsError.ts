@@ -280,8 +280,8 @@ export class IntegrityViolation extends Schema.TaggedError<IntegrityViolation>()
  */
 export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
   operation: Schema.String,
-  reason: Schema.Literal("Busy", "Full", "ReadOnly", "Corrupt", "CannotOpen", "Failed"),
-  /** The driver's own code, such as SQLITE_FULL. */
+  reason: Schema.Literal("Busy", "Full", "ReadOnly", "Corrupt", "CannotOpen", "Unavailable", "Failed"),
+  /** The driver's own code, such as SQLITE_FULL, or PostgreSQL's, such as 57P01. */
   code: Schema.optional(Schema.String),
   retryable: Schema.Boolean
 }) {
@@ -291,12 +291,14 @@ export class StorageError extends Schema.TaggedError<StorageError>()("StorageErr
       Full: "the disk is full; free space and try again",
       ReadOnly: "the database cannot be written; check the permissions of the file and its folder",
       Corrupt: "the file is not a sound database; restore a backup",
-      CannotOpen: "the database cannot be opened; check that the folder exists and is accessible",
+      CannotOpen: "the database cannot be opened; check that it exists and that it may be accessed",
+      Unavailable: "the database server cannot be reached or ended the connection; try again when it is up",
       Failed: "the database refused the statement"
     }[this.reason]
-    return `${this.reason} (${
-      this.code ?? "no code"
-    }) in ${this.operation}: ${advice}. Nothing of this operation was written.`
+    const outcome = this.reason === "Unavailable"
+      ? "It was written as a whole or not at all: read before you repeat it."
+      : "Nothing of this operation was written."
+    return `${this.reason} (${this.code ?? "no code"}) in ${this.operation}: ${advice}. ${outcome}`
   }
 }
 

@@ -31,6 +31,7 @@ export const makeCreate = (
 ) => {
   const insert = Effect.fnUntraced(
     function*(ref: SessionRef, now: number, metadata: Uint8Array, head: ChainHead, state: ReadonlyArray<StateChange>) {
+      yield* run("Session.create", rows.holdUser(ref.app, ref.user))
       const [row] = yield* run("Session.create", rows.insertSession(ref, now, metadata, head))
       if (row === undefined) return yield* Effect.as(refuseShredded(ref), Option.none())
       yield* Effect.forEach(state, (entry) => run("Session.create", rows.writeState(entry)), { discard: true })

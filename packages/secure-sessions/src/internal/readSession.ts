@@ -15,7 +15,7 @@ import type { SecretName, Session, SessionSummary } from "../Session.ts"
 import { SessionRef } from "../Session.ts"
 import type { ListSessions } from "../SessionService.ts"
 import { keyShredded } from "./checkKey.ts"
-import { run, runAlone, transact } from "./runSql.ts"
+import { run, runAlone, snapshot } from "./runSql.ts"
 import { openEvents, openMetadata, openSecret, openSecrets, openState } from "./sealSession.ts"
 import type { ChainedHeadRow, EventRow, EventWindow, HeadRow, SessionRows, StateRow } from "./sessionRows.ts"
 
@@ -81,7 +81,7 @@ export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: ty
 
   const readSession = (ref: SessionRef, window: EventWindow) =>
     Effect.flatMap(
-      transact(sql, "Session.read", selectSession(ref, window)),
+      snapshot(sql, "Session.read", selectSession(ref, window)),
       Option.match({
         onNone: () => Effect.succeedNone,
         onSome: (stored) => Effect.asSome(openSession(ref, stored))

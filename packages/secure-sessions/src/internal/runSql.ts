@@ -12,8 +12,14 @@ import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import { StorageError } from "../SecureSessionsError.ts"
 
-const codeOf = (error: unknown): string | undefined =>
-  Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : undefined
+/** PostgreSQL's client gives no code when the connection breaks or no connection gets free. */
+const isBroken = (error: unknown) =>
+  error instanceof Error && /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
+
+const codeOf = (error: unknown): string | undefined => {
+  if (Predicate.hasProperty(error, "code") && Predicate.isString(error.code)) return error.code
+  return isBroken(error) ? "ECONNRESET" : undefined
+}
 
 const reasons: ReadonlyArray<readonly [prefix: string, reason: StorageError["reason"]]> = [
   ["SQLITE_BUSY", "Busy"],
@@ -22,8 +28,30 @@ const reasons: ReadonlyArray<readonly [prefix: string, reason: StorageError["rea
   ["SQLITE_READONLY", "ReadOnly"],
   ["SQLITE_CORRUPT", "Corrupt"],
   ["SQLITE_NOTADB", "Corrupt"],
-  ["SQLITE_CANTOPEN", "CannotOpen"]
+  ["SQLITE_CANTOPEN", "CannotOpen"],
+  // PostgreSQL: serialization failure, deadlock, lock timeout, too many connections.
+  ["40001", "Busy"],
+  ["40P01", "Busy"],
+  ["55P03", "Busy"],
+  ["53300", "Busy"],
+  ["53100", "Full"],
+  ["25006", "ReadOnly"],
+  ["XX001", "Corrupt"],
+  ["XX002", "Corrupt"],
+  // Not there, refused, shut down or starting, or the connection broke.
+  ["08", "Unavailable"],
+  ["57P", "Unavailable"],
+  ["ECONN", "Unavailable"],
+  ["ENOTFOUND", "Unavailable"],
+  ["ENOENT", "Unavailable"],
+  ["EPIPE", "Unavailable"],
+  ["ETIMEDOUT", "Unavailable"],
+  ["EHOSTUNREACH", "Unavailable"],
+  ["28", "CannotOpen"],
+  ["3D000", "CannotOpen"]
 ]
+
+const retryable: ReadonlySet<StorageError["reason"]> = new Set(["Busy", "Full", "Unavailable"])
 
 /** @internal */
 export const toStorageError = (
@@ -33,7 +61,7 @@ export const toStorageError = (
 ): StorageError => {
   const code = codeOf(cause)
   const reason = reasons.find(([prefix]) => code?.startsWith(prefix))?.[1] ?? otherwise
-  return new StorageError({ operation, reason, code, retryable: reason === "Busy" || reason === "Full" })
+  return new StorageError({ operation, reason, code, retryable: retryable.has(reason) })
 }
 
 /** Another process holds the write lock: wait 2 ms and longer, 100 ms at most, 15 seconds in all. */
@@ -43,16 +71,22 @@ const whileBusy = Schedule.exponential("2 millis", 1.5).pipe(
   Schedule.upTo("15 seconds")
 )
 
-const isBusy = (error: unknown) => Predicate.isTagged(error, "StorageError") && codeOf(error)?.startsWith("SQLITE_BUSY")
+/** Codes of what ends by itself when others go on; a transaction that meets one was rolled back. */
+const busyCode = /^(SQLITE_BUSY|40001$|40P01$|55P03$|53300$)/
 
+const isBusy = (error: unknown) => Predicate.isTagged(error, "StorageError") && busyCode.test(codeOf(error) ?? "")
+
+/** @internal */
+export const isInTransaction: Effect.Effect<boolean> = Effect.map(
+  Effect.serviceOption(SqlClient.TransactionConnection),
+  Option.isSome
+)
+
+/** Inside somebody's transaction only its owner can begin again. */
 const retryBusy = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.flatMap(
-    Effect.serviceOption(SqlClient.TransactionConnection),
-    // Inside somebody's transaction only its owner can begin again.
-    (outer) =>
-      Option.isSome(outer)
-        ? effect
-        : Effect.retry(effect, { schedule: whileBusy, while: (error) => isBusy(error) === true })
+    isInTransaction,
+    (inside) => inside ? effect : Effect.retry(effect, { schedule: whileBusy, while: isBusy })
   )
 
 /** One statement. @internal */
@@ -64,17 +98,34 @@ export const runAlone = <A>(operation: string, statement: Effect.Effect<A, SqlEr
   retryBusy(run(operation, statement))
 
 /**
- * Empties the journal, so that nothing of what was overwritten stays in it. Waits for readers of other processes.
+ * From here on what is deleted or replaced is overwritten in the file of SQLite, whoever opened it. PostgreSQL has no
+ * such switch: old rows stay in its files until they are reused.
+ *
+ * @internal
+ */
+export const overwriteDeleted = (sql: SqlClient.SqlClient, operation: string): Effect.Effect<void, StorageError> =>
+  sql.onDialectOrElse({
+    sqlite: () => Effect.asVoid(runAlone(operation, sql.unsafe("PRAGMA secure_delete = ON"))),
+    orElse: () => Effect.void
+  })
+
+/**
+ * Empties the journal of SQLite, so that nothing of what was overwritten stays in it. Waits for readers of other
+ * processes.
  *
  * @internal
  */
 export const truncateJournal = (sql: SqlClient.SqlClient, operation: string): Effect.Effect<void, StorageError> =>
-  run(operation, sql.unsafe<{ readonly busy: number }>("PRAGMA wal_checkpoint(TRUNCATE)")).pipe(
-    Effect.flatMap(([row]) =>
-      row?.busy === 0 ? Effect.void : Effect.fail(toStorageError(operation, { code: "SQLITE_BUSY" }))
-    ),
-    retryBusy
-  )
+  sql.onDialectOrElse({
+    sqlite: () =>
+      run(operation, sql.unsafe<{ readonly busy: number }>("PRAGMA wal_checkpoint(TRUNCATE)")).pipe(
+        Effect.flatMap(([row]) =>
+          row?.busy === 0 ? Effect.void : Effect.fail(toStorageError(operation, { code: "SQLITE_BUSY" }))
+        ),
+        retryBusy
+      ),
+    orElse: () => Effect.void
+  })
 
 /**
  * A transaction, again from its start while the database is busy. A transaction that writes does so in its first
@@ -95,3 +146,24 @@ export const transact = <A, E>(
     ),
     retryBusy
   )
+
+/**
+ * Reads that see one moment, as any transaction of SQLite does. Inside somebody's transaction of PostgreSQL the
+ * isolation is theirs to choose.
+ *
+ * @internal
+ */
+export const snapshot = <A, E>(
+  sql: SqlClient.SqlClient,
+  operation: string,
+  effect: Effect.Effect<A, E>
+): Effect.Effect<A, E | StorageError> =>
+  sql.onDialectOrElse({
+    pg: () =>
+      Effect.flatMap(isInTransaction, (inside) => {
+        if (inside) return effect
+        const freeze = run(operation, sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`)
+        return transact(sql, operation, Effect.zipRight(freeze, effect))
+      }),
+    orElse: () => transact(sql, operation, effect)
+  })

@@ -8,6 +8,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import * as Redacted from "effect/Redacted"
 import type { Place } from "../Aad.ts"
 import type { Encryption } from "../Encryption.ts"
@@ -135,7 +136,14 @@ const sealOwned = Effect.fnUntraced(function*(cipher: Cipher, entries: Arr.NonEm
   }))
 })
 
-/** Seals entries by table and owner: the app, the user, the session. @internal */
+const orderOf = ({ keyIndex, owner, table }: StateChange) => `${table}:${owner.user}:${owner.session}:${hex(keyIndex)}`
+
+/**
+ * Seals entries by table and owner: the app, the user, the session. The answer is in one order for all callers, so that
+ * two transactions that write the same rows wait for each other in turn.
+ *
+ * @internal
+ */
 export const sealState = (cipher: Cipher, entries: ReadonlyArray<StateEntry>) => {
   const byOwner = Arr.groupBy(
     entries,
@@ -143,7 +151,7 @@ export const sealState = (cipher: Cipher, entries: ReadonlyArray<StateEntry>) =>
   )
   return Effect.map(
     Effect.forEach(Object.values(byOwner), (owned) => sealOwned(cipher, owned)),
-    (sealed) => sealed.flat()
+    (sealed) => Arr.sortWith(sealed.flat(), orderOf, Order.string)
   )
 }
 

@@ -4,6 +4,8 @@
  * @internal
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Effect from "effect/Effect"
 import type { SessionRef } from "../Session.ts"
 import type { ChainHead } from "./chainEvents.ts"
 
@@ -73,11 +75,41 @@ export interface StateChange {
   readonly sealed: { readonly stamp: number; readonly value: Uint8Array } | undefined
 }
 
+type Rows<Row> = Effect.Effect<ReadonlyArray<Row>, SqlError>
+
+const integers = new Set([
+  "revision",
+  "event_count",
+  "create_time",
+  "update_time",
+  "chained",
+  "stamp",
+  "sequence",
+  "time",
+  "sessions",
+  "events"
+])
+
+const decodeIntegers = <Row extends object>(row: Row): Row => ({
+  ...row,
+  ...Object.fromEntries(
+    Object.entries(row).flatMap(([name, value]) => integers.has(name) ? [[name, Number(value)] as const] : [])
+  )
+})
+
+/** PostgreSQL hands out integers of 64 bits as text; all of ours fit a number. */
+const makeSelect = (sql: SqlClient.SqlClient): <Row extends object>(statement: Rows<Row>) => Rows<Row> =>
+  sql.onDialectOrElse({
+    pg: () => <Row extends object>(statement: Rows<Row>) => Effect.map(statement, (rows) => rows.map(decodeIntegers)),
+    orElse: () => <Row extends object>(statement: Rows<Row>) => statement
+  })
+
 /** @internal */
 export type SessionRows = ReturnType<typeof makeSessionRows>
 
 /** @internal */
 export const makeSessionRows = (sql: SqlClient.SqlClient) => {
+  const select = makeSelect(sql)
   const isSession = ({ app, id, user }: SessionRef) => sql`app = ${app} AND user_id = ${user} AND session_id = ${id}`
 
   const isShredded = (app: string, user: string) =>
@@ -87,6 +119,16 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
   return {
     /** The id of the key of a user who was erased. */
     selectShredded: isShredded,
+
+    /**
+     * Keeps the erasure of the user waiting until the transaction ends. A transaction of SQLite that writes keeps
+     * everybody waiting, and has to write first.
+     */
+    holdUser: (app: string, user: string): Rows<object> =>
+      sql.onDialectOrElse({
+        pg: () => sql`SELECT 1 AS held FROM session_keys WHERE app = ${app} AND user_id = ${user} FOR SHARE`,
+        orElse: () => Effect.succeed([])
+      }),
 
     /** Nothing for a user who was erased, whatever key the caller still has. */
     insertSession: ({ app, id, user }: SessionRef, now: number, metadata: Uint8Array, { head, link }: ChainHead) =>
@@ -98,20 +140,22 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
 
     /** The write lock and the check of the revision in one statement. The creation time tells a namesake apart. */
     advance: (ref: SessionRef, revision: number, createTime: number, now: number) =>
-      sql<ChainedHeadRow>`UPDATE sessions SET revision = revision + 1, event_count = event_count + 1,
-          update_time = MAX(update_time, ${now})
+      select(sql<ChainedHeadRow>`UPDATE sessions SET revision = revision + 1, event_count = event_count + 1,
+          update_time = CASE WHEN update_time < ${now} THEN ${now} ELSE update_time END
         WHERE ${isSession(ref)} AND revision = ${revision} AND create_time = ${createTime}
-        RETURNING app, user_id, session_id, revision, event_count, create_time, update_time, chained, link, head`,
+        RETURNING app, user_id, session_id, revision, event_count, create_time, update_time, chained, link, head`),
 
     setChainHead: (ref: SessionRef, { head, link }: ChainHead) =>
       sql`UPDATE sessions SET link = ${link}, head = ${head} WHERE ${isSession(ref)}`,
 
     selectRevision: (ref: SessionRef) =>
-      sql<{ readonly revision: number }>`SELECT revision FROM sessions WHERE ${isSession(ref)}`,
+      select(sql<{ readonly revision: number }>`SELECT revision FROM sessions WHERE ${isSession(ref)}`),
 
     selectSession: (ref: SessionRef) =>
-      sql<ChainedHeadRow & { readonly metadata: unknown }>`SELECT app, user_id, session_id, revision, event_count,
-          create_time, update_time, metadata, chained, link, head FROM sessions WHERE ${isSession(ref)}`,
+      select(
+        sql<ChainedHeadRow & { readonly metadata: unknown }>`SELECT app, user_id, session_id, revision, event_count,
+          create_time, update_time, metadata, chained, link, head FROM sessions WHERE ${isSession(ref)}`
+      ),
 
     writeState: ({ keyIndex, owner, sealed, table }: StateChange) =>
       sealed === undefined
@@ -124,17 +168,19 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
 
     /** State of the app, of the user and of the session, in this order. */
     selectState: ({ app, id, user }: SessionRef) =>
-      sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_state
+      select(sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_state
         WHERE app = ${app} AND (user_id = '' AND session_id = '' OR user_id = ${user} AND session_id IN ('', ${id}))
-        ORDER BY user_id, session_id, key_index`,
+        ORDER BY user_id, session_id, key_index`),
 
     /** State that the sessions of a user share, or with the user `""` all sessions of the app. */
     selectShared: (app: string, user: string) =>
-      sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_state
-        WHERE app = ${app} AND user_id = ${user} AND session_id = '' ORDER BY key_index`,
+      select(sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_state
+        WHERE app = ${app} AND user_id = ${user} AND session_id = '' ORDER BY key_index`),
 
     selectSecrets: (ref: SessionRef) =>
-      sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_secrets WHERE ${isSession(ref)}`,
+      select(
+        sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_secrets WHERE ${isSession(ref)}`
+      ),
 
     insertEvent: ({ app, id, user }: SessionRef, event: EventRow & { readonly body: Uint8Array }) =>
       sql`INSERT INTO session_events (app, user_id, session_id, sequence, event_id, time, body, link)
@@ -150,11 +196,11 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
       ])
       const order = last === undefined ? sql`ORDER BY sequence` : sql`ORDER BY sequence DESC`
       const limit = last ?? first
-      return sql<
+      return select(sql<
         EventRow
       >`SELECT sequence, event_id, time, body, link FROM session_events WHERE ${conditions} ${order} ${
         limit === undefined ? sql`` : sql`LIMIT ${limit}`
-      }`
+      }`)
     },
 
     selectPage: (
@@ -171,14 +217,14 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
             sql`(create_time, user_id, session_id) < (${cursor.create_time}, ${cursor.user_id}, ${cursor.session_id})`
           ])
       ])
-      return sql<HeadRow>`SELECT app, user_id, session_id, revision, event_count, create_time, update_time
-        FROM sessions WHERE ${conditions} ORDER BY create_time DESC, user_id DESC, session_id DESC LIMIT ${limit}`
+      return select(sql<HeadRow>`SELECT app, user_id, session_id, revision, event_count, create_time, update_time
+        FROM sessions WHERE ${conditions} ORDER BY create_time DESC, user_id DESC, session_id DESC LIMIT ${limit}`)
     },
 
     countUser: (app: string, user: string) =>
-      sql<{ readonly sessions: number; readonly events: number }>`SELECT
+      select(sql<{ readonly sessions: number; readonly events: number }>`SELECT
         (SELECT COUNT(*) FROM sessions WHERE app = ${app} AND user_id = ${user}) AS sessions,
-        (SELECT COUNT(*) FROM session_events WHERE app = ${app} AND user_id = ${user}) AS events`,
+        (SELECT COUNT(*) FROM session_events WHERE app = ${app} AND user_id = ${user}) AS events`),
 
     deleteUser: (app: string, user: string) =>
       ["sessions", "session_events", "session_state", "session_secrets"].map((table) =>

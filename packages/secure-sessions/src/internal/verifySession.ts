@@ -15,7 +15,7 @@ import { isUnchained, isVouched } from "./chainEvents.ts"
 import { hex, isEqual } from "./deriveKey.ts"
 import { makeDiagnose } from "./diagnoseEvent.ts"
 import type { SessionReader } from "./readSession.ts"
-import { run, transact } from "./runSql.ts"
+import { run, snapshot } from "./runSql.ts"
 import { openBodies, openMetadata } from "./sealSession.ts"
 import type { ChainedHeadRow, EventRow, SessionRows } from "./sessionRows.ts"
 
@@ -172,7 +172,7 @@ export const makeVerify = (
   return Effect.fn("Session.verify")(function*(ref: SessionRef, options?: VerifyOptions) {
     const refuse = (finding: Finding) => new IntegrityViolation({ ref, ...finding })
     const since = options?.since
-    let chunk = yield* transact(sql, "Session.verify", readChunk(ref, 1))
+    let chunk = yield* snapshot(sql, "Session.verify", readChunk(ref, 1))
     yield* Effect.catchTag(
       openMetadata(cipher, ref, chunk.head),
       "DecryptionError",
@@ -184,7 +184,7 @@ export const makeVerify = (
       const found = yield* walkChunk(ref, walk, chunk)
       if (found !== undefined) return yield* refuse(found)
       if (chunk.events.length < chunkSize) break
-      chunk = yield* transact(sql, "Session.verify", readChunk(ref, walk.count + 1))
+      chunk = yield* snapshot(sql, "Session.verify", readChunk(ref, walk.count + 1))
     }
     const { head } = chunk
     const ending = yield* chain.read(
