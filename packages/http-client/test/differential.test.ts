@@ -1,10 +1,13 @@
-// @effect-diagnostics nodeBuiltinImport:off -- node's own parser is the oracle
+// @effect-diagnostics nodeBuiltinImport:off -- node's own parser and llhttp are the oracles
 import { describe, expect, it } from "@effect/vitest"
 import { Http1 } from "@sennit/http-client"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Random from "effect/Random"
 import * as Http from "node:http"
 import * as Net from "node:net"
+import { compareMany } from "./fuzz/compareResponses.ts"
+import { loadLlhttp } from "./fuzz/llhttp.ts"
 
 type Reading = { readonly status: number; readonly body: string } | "refused"
 
@@ -124,4 +127,16 @@ describe("beside node's own parser", () => {
       }),
     { fastCheck: { numRuns: 300 } }
   )
+})
+
+describe("beside llhttp", () => {
+  it.effect("50 000 responses, whole and divided: what we read, it reads alike", () =>
+    Effect.gen(function*() {
+      const seed = yield* Random.nextIntBetween(1, 2 ** 31)
+      const { details, tally } = compareMany(loadLlhttp(), seed, 50_000)
+      expect(details, `seed ${seed}`).toEqual([])
+      // most damaged inputs are refused by both; enough must be read by both, or nothing is compared
+      expect(tally.accepted, `seed ${seed}`).toBeGreaterThan(10_000)
+      expect(tally.refused, `seed ${seed}`).toBeGreaterThan(10_000)
+    }))
 })

@@ -1,4 +1,5 @@
 /** What a response is made of; exported through `Http1`. */
+import { trimSpace } from "./scanBytes.ts"
 
 /**
  * A field as it was received: the name in lower case, the value without surrounding white space, one character per
@@ -23,7 +24,7 @@ export const parseFields = (block: string): ReadonlyArray<Field> => {
     if (to === -1) to = block.length
     const colon = block.indexOf(":", from)
     if (colon === -1 || colon > to) break
-    fields.push([block.slice(from, colon).toLowerCase(), block.slice(colon + 1, to).trim()])
+    fields.push([block.slice(from, colon).toLowerCase(), trimSpace(block.slice(colon + 1, to))])
     from = to + 2
   }
   return fields

@@ -3,7 +3,7 @@ import type { ProtocolReason } from "../HttpError.ts"
 import * as Limits from "../Limits.ts"
 import { parseFields, ResponseHead } from "./modelResponse.ts"
 import type { Field, ResponseEvents } from "./modelResponse.ts"
-import { COLON, CR, HEX, HTAB, latin1, LF, SEMICOLON, SP, TOKEN, VALUE } from "./scanBytes.ts"
+import { COLON, CR, HEX, HTAB, latin1, LF, SEMICOLON, SP, TOKEN, trimSpace, VALUE } from "./scanBytes.ts"
 
 /**
  * Why a parser stopped.
@@ -329,14 +329,15 @@ export class ResponseParser {
     const name = latin1(bytes, from, nameEnd).toLowerCase()
     switch (name) {
       case "content-length": {
-        const value = latin1(bytes, valueFrom, valueEnd).trim()
+        const value = trimSpace(latin1(bytes, valueFrom, valueEnd))
         if (this.#state === TRAILERS) return this.#fail("Trailer", from) === 0
         if (this.#contentLength !== -1 || !digits.test(value)) return this.#fail("ContentLength", valueFrom) === 0
         this.#contentLength = Number(value)
         return true
       }
       case "transfer-encoding": {
-        const value = latin1(bytes, valueFrom, valueEnd).trim().toLowerCase()
+        // a tab after it is legal white space, but there are parsers that then see no chunks
+        const value = latin1(bytes, valueFrom, valueEnd).replace(/ +$/, "").toLowerCase()
         if (this.#state === TRAILERS) return this.#fail("Trailer", from) === 0
         if (this.#chunked || value !== "chunked" || this.#minor === 0) {
           return this.#fail("TransferEncoding", valueFrom) === 0
@@ -346,7 +347,7 @@ export class ResponseParser {
       }
       case "connection": {
         for (const option of latin1(bytes, valueFrom, valueEnd).toLowerCase().split(",")) {
-          const token = option.trim()
+          const token = trimSpace(option)
           if (token === "close") this.#close = true
           else if (token === "keep-alive") this.#keep = true
         }

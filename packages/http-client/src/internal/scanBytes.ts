@@ -38,3 +38,18 @@ export const latin1 = (bytes: Uint8Array, from: number, to: number): string =>
   Buffer.isBuffer(bytes)
     ? bytes.toString("latin1", from, to)
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1", from, to)
+
+const isSpace = (code: number): boolean => code === SP || code === HTAB
+
+/**
+ * Without the white space that may surround a value (RFC 9110 §5.6.3): not that of Unicode, which 0xA0 is in ISO 8859-1.
+ *
+ * @internal
+ */
+export const trimSpace = (text: string): string => {
+  let from = 0
+  let to = text.length
+  while (from < to && isSpace(text.charCodeAt(from))) from++
+  while (to > from && isSpace(text.charCodeAt(to - 1))) to--
+  return text.slice(from, to)
+}
