@@ -6,7 +6,7 @@ const root = path.resolve(import.meta.dirname, "../..")
 const anatomy: Record<string, { readonly main: string; readonly prefix: string }> = {
   store: { main: "Store", prefix: "Store" },
   "http-client": { main: "HttpClient", prefix: "Http" },
-  "secure-sessions": { main: "SessionService", prefix: "SecureSessions" },
+  "secure-sessions": { main: "SecureSessions", prefix: "SecureSessions" },
   "memory-vault": { main: "MemoryVault", prefix: "MemoryVault" },
   agent: { main: "Agent", prefix: "Agent" }
 }

@@ -12,7 +12,7 @@ import * as Recall from "@sennit/agent/tools/Recall"
 import * as Remember from "@sennit/agent/tools/Remember"
 import { HttpClient } from "@sennit/http-client"
 import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
-import { Session, SessionService } from "@sennit/secure-sessions"
+import { SecureSessions, Session } from "@sennit/secure-sessions"
 import { Local } from "@sennit/store"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -73,7 +73,7 @@ export const layer = (config: DemoConfig) =>
     const folder = path.resolve(config.dataFolder)
     const scope = yield* Effect.orDie(MemoryScope.user(owner.user))
     const keys = Keys.layer(folder)
-    const sessions = SessionService.layerSqlite({ filename: path.join(folder, "sessions.db") })
+    const sessions = SecureSessions.layerSqlite({ filename: path.join(folder, "sessions.db") })
     const vault = MemoryVault.layerSqlite({ filename: path.join(folder, "memory.db") })
     const files = Local.layer({ root: path.join(folder, "files") })
     const memory = Layer.effect(

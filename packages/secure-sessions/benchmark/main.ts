@@ -2,7 +2,7 @@
 /**
  * Workloads of secure-sessions. Every sample checks what it measured: an envelope that does not open voids the row.
  */
-import { Encryption, KeyProvider, Session, SessionService, Suite } from "@sennit/secure-sessions"
+import { Encryption, KeyProvider, SecureSessions, Session, SessionService, Suite } from "@sennit/secure-sessions"
 import { Effect, Layer, ManagedRuntime, Option, Redacted, Schema } from "effect"
 import { createCipheriv, randomBytes, randomFillSync } from "node:crypto"
 import { mkdtemp, rm } from "node:fs/promises"
@@ -59,7 +59,7 @@ const pooledNonces = () => {
 }
 
 const openMemory = async () => {
-  const runtime = ManagedRuntime.make(SessionService.layerMemory)
+  const runtime = ManagedRuntime.make(SecureSessions.layerMemory)
   return { runtime, encryption: await runtime.runPromise(Encryption.Encryption) }
 }
 
@@ -160,7 +160,7 @@ const user = Session.UserId.make("ada")
 const openService = async (folder: string, suite: Suite.Suite, body: string, count: number) => {
   const keys = KeyProvider.layerKeyring([{ id: "bench", key: Redacted.make<Uint8Array>(randomBytes(32)) }])
   const filename = path.join(folder, `${suite.id}.db`)
-  const layer = SessionService.layerSqlite({ filename, synchronous: "NORMAL" }).pipe(
+  const layer = SecureSessions.layerSqlite({ filename, synchronous: "NORMAL" }).pipe(
     Layer.provide(keys),
     Layer.provide(Suite.layer([suite]))
   )

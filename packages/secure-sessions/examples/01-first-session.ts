@@ -1,4 +1,4 @@
-import { KeyProvider, Session, SessionService } from "@sennit/secure-sessions"
+import { KeyProvider, SecureSessions, Session, SessionService } from "@sennit/secure-sessions"
 import { Effect, Layer, ManagedRuntime, Option } from "effect"
 
 const app = Session.AppName.make("desk")
@@ -19,7 +19,7 @@ const program = Effect.gen(function*() {
 const keys = Layer.unwrapEffect(
   Effect.map(KeyProvider.generateKey, (key) => KeyProvider.layerKeyring([{ id: "first", key }]))
 )
-const runtime = ManagedRuntime.make(Layer.provide(SessionService.layerSqlite({ filename: ":memory:" }), keys))
+const runtime = ManagedRuntime.make(Layer.provide(SecureSessions.layerSqlite({ filename: ":memory:" }), keys))
 
 const { stale, stored } = await runtime.runPromise(program)
 console.log(stored.revision) // => 2

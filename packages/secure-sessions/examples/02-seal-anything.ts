@@ -1,4 +1,4 @@
-import { Encryption, SessionService } from "@sennit/secure-sessions"
+import { Encryption, SecureSessions } from "@sennit/secure-sessions"
 import { DateTime, Effect, ManagedRuntime, Schema } from "effect"
 
 const Note = Schema.Struct({ text: Schema.String, due: Schema.DateTimeUtc })
@@ -17,7 +17,7 @@ const program = Effect.gen(function*() {
   return { envelope, note, moved }
 })
 
-const runtime = ManagedRuntime.make(SessionService.layerMemory)
+const runtime = ManagedRuntime.make(SecureSessions.layerMemory)
 const { envelope, moved, note } = await runtime.runPromise(program)
 console.log(Buffer.from(envelope.subarray(0, 4)).toString("hex")) // => 5e550202
 console.log(note.text, DateTime.formatIso(note.due)) // => Water the ferns 1970-01-01T00:00:00.000Z

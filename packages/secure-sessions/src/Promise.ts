@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import type { ErasureReceipt, ExportRecord } from "./Erasure.ts"
 import type { IntegrityReport, VerifyOptions } from "./Integrity.ts"
 import * as KeyProvider from "./KeyProvider.ts"
+import { layerSqlite } from "./SecureSessions.ts"
 import type { Synchronous } from "./SecureSessionsConfig.ts"
 import { parseKey } from "./SecureSessionsConfig.ts"
 import { ConfigurationError, SerializationError } from "./SecureSessionsError.ts"
@@ -165,7 +166,7 @@ const iterate = <A, E>(stream: Effect.Effect<Stream.Stream<A, E>, SerializationE
 export const createSessions = (options: SessionsOptions): Promise<Sessions> => {
   const runtime = ManagedRuntime.make(
     Layer.provide(
-      SessionService.layerSqlite({ filename: options.filename, synchronous: options.synchronous }),
+      layerSqlite({ filename: options.filename, synchronous: options.synchronous }),
       keysOf(options)
     )
   )

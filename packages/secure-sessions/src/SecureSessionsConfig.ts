@@ -42,6 +42,14 @@ export const filenameName = "SENNIT_SESSIONS_FILE"
 export const synchronousName = "SENNIT_SESSIONS_SYNCHRONOUS"
 
 /**
+ * Name of the variable that holds the URL of a PostgreSQL database, used instead of a file. It may hold a password.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const urlName = "SENNIT_SESSIONS_URL"
+
+/**
  * How SQLite commits: `FULL` survives a power cut, `NORMAL` may lose the last commits then but never consistency.
  *
  * @category models
@@ -104,12 +112,18 @@ export const keys: Config.Config<{
 }> = Config.all({ key: Config.option(key), passphrase: Config.option(Config.redacted(passphraseName)) })
 
 /**
- * The SQLite database of the environment.
+ * The database of the environment: PostgreSQL when there is a URL, and SQLite otherwise.
  *
  * @category config
  * @since 0.1.0
  */
-export const sqlite: Config.Config<{ readonly filename: string; readonly synchronous: Synchronous }> = Config.all({
-  filename: Config.withDefault(Config.string(filenameName), "sennit-sessions.db"),
-  synchronous: Config.withDefault(Config.literal("FULL", "NORMAL")(synchronousName), "FULL")
+export const database: Config.Config<{
+  readonly url: Option.Option<Redacted.Redacted>
+  readonly sqlite: { readonly filename: string; readonly synchronous: Synchronous }
+}> = Config.all({
+  url: Config.option(Config.redacted(urlName)),
+  sqlite: Config.all({
+    filename: Config.withDefault(Config.string(filenameName), "sennit-sessions.db"),
+    synchronous: Config.withDefault(Config.literal("FULL", "NORMAL")(synchronousName), "FULL")
+  })
 })

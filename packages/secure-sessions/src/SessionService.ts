@@ -5,11 +5,9 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Chunk from "effect/Chunk"
-import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -21,19 +19,13 @@ import { makeAppend } from "./internal/appendEvent.ts"
 import { makeChain } from "./internal/chainEvents.ts"
 import { makeCreate } from "./internal/createSession.ts"
 import { makeErase } from "./internal/eraseUser.ts"
-import * as OpenSqlite from "./internal/openSqlite.ts"
 import { makeRead } from "./internal/readSession.ts"
 import { run, transact } from "./internal/runSql.ts"
 import { makeSessionRows } from "./internal/sessionRows.ts"
 import { makeVerify } from "./internal/verifySession.ts"
-import * as KeyProvider from "./KeyProvider.ts"
-import * as SecureSessionsConfig from "./SecureSessionsConfig.ts"
 import type {
-  ConfigurationError,
-  DecryptionError,
   EventAlreadyExists,
   IntegrityViolation,
-  KeyProviderError,
   SerializationError,
   SessionAlreadyExists,
   SessionNotFound,
@@ -277,82 +269,3 @@ export const make: Effect.Effect<
     delete: remove
   })
 })
-
-/**
- * What a layer of this module fails with when it is built.
- *
- * @category errors
- * @since 0.1.0
- */
-export type BuildError = ConfigurationError | KeyProviderError | DecryptionError | StorageError
-
-/**
- * Sessions and encryption in the given database. The tables are made and migrated; a key that does not open what is
- * stored is refused with `ConfigurationError` (`WrongKey`) before anything is written.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layer: Layer.Layer<
-  SessionService | Encryption.Encryption | DataKeys.DataKeys,
-  BuildError,
-  SqlClient.SqlClient | KeyProvider.KeyProvider
-> = Layer.effect(SessionService, make).pipe(
-  Layer.provideMerge(Layer.effect(Encryption.Encryption, Encryption.make)),
-  Layer.provideMerge(DataKeys.layer())
-)
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface SqliteOptions {
-  readonly filename: string
-  /** Default `FULL`. */
-  readonly synchronous?: SecureSessionsConfig.Synchronous | undefined
-}
-
-/**
- * Sessions in one SQLite file, in WAL mode; what is deleted is overwritten in the file. Several processes may use the
- * file at once. With a wrong key the file and its journal stay byte for byte as they are.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerSqlite = (
-  options: SqliteOptions
-): Layer.Layer<
-  SessionService | Encryption.Encryption | DataKeys.DataKeys | SqlClient.SqlClient,
-  BuildError,
-  KeyProvider.KeyProvider
-> => Layer.provideMerge(layer, OpenSqlite.layer(options.filename, options.synchronous ?? "FULL"))
-
-/**
- * Sessions that live in memory, under a key that is forgotten with them.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerMemory: Layer.Layer<
-  SessionService | Encryption.Encryption | DataKeys.DataKeys | SqlClient.SqlClient,
-  BuildError
-> = Layer.unwrapEffect(
-  Effect.map(
-    KeyProvider.generateKey,
-    (key) => Layer.provide(layerSqlite({ filename: ":memory:" }), KeyProvider.layerKeyring([{ id: "memory", key }]))
-  )
-)
-
-/**
- * Sessions as the environment says: file `SENNIT_SESSIONS_FILE`, durability `SENNIT_SESSIONS_SYNCHRONOUS`, and
- * `SENNIT_KEY` or `SENNIT_PASSPHRASE`.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerConfig: Layer.Layer<
-  SessionService | Encryption.Encryption | DataKeys.DataKeys | SqlClient.SqlClient,
-  BuildError | ConfigError
-> = Layer.unwrapEffect(Effect.map(SecureSessionsConfig.sqlite, layerSqlite)).pipe(
-  Layer.provide(KeyProvider.layerConfig)
-)

@@ -2,11 +2,11 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import type { Aad } from "@sennit/secure-sessions"
-import { Encryption, SessionService } from "@sennit/secure-sessions"
+import { Encryption, SecureSessions } from "@sennit/secure-sessions"
 import { Effect, FastCheck as fc, Schema } from "effect"
 import { using } from "./support.ts"
 
-const memory = using(SessionService.layerMemory)
+const memory = using(SecureSessions.layerMemory)
 const owner: Aad.KeyScope = { app: "desk", user: "ada" }
 const place: Aad.Place = { session: "s", table: "t", column: "c", id: "i", sequence: 1 }
 

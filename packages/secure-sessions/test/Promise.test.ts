@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import {
   KeyProvider,
+  SecureSessions,
   SecureSessionsConfig,
   SecureSessionsError,
   Session,
@@ -89,10 +90,10 @@ describe("createSessions", () => {
 
 const environment = (variables: ReadonlyArray<readonly [string, string]>) =>
   using(
-    Layer.provide(SessionService.layerConfig, Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables))))
+    Layer.provide(SecureSessions.layerConfig, Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables))))
   )
 
-describe("SessionService.layerConfig", () => {
+describe("SecureSessions.layerConfig", () => {
   it.scoped("takes file, durability and key from the environment", () =>
     Effect.gen(function*() {
       const filename = yield* temporaryFile

@@ -1,10 +1,10 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
-import { Session, SessionService } from "@sennit/secure-sessions"
+import { SecureSessions, Session, SessionService } from "@sennit/secure-sessions"
 import { DateTime, Deferred, Effect, Exit, FastCheck as fc, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import { ada, app, eve, fileLayer, say, using } from "./support.ts"
 
-const memory = using(SessionService.layerMemory)
+const memory = using(SecureSessions.layerMemory)
 const idOf = (text: string) => Session.SessionId.make(text)
 
 const collect = <A, E>(stream: Stream.Stream<A, E>) => Effect.map(Stream.runCollect(stream), (all) => Array.from(all))

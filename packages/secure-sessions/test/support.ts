@@ -1,6 +1,6 @@
 import { NodeContext } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
-import { KeyProvider, Session, SessionService } from "@sennit/secure-sessions"
+import { KeyProvider, SecureSessions, Session } from "@sennit/secure-sessions"
 import { Effect, Layer, Redacted } from "effect"
 
 /** Runs with a layer that lives as long as the test's scope. */
@@ -27,7 +27,7 @@ export const temporaryFile = Effect.gen(function*() {
 
 /** Sessions in a file of the current scope. */
 export const openFile = (filename: string, keys: Layer.Layer<KeyProvider.KeyProvider> = keyring()) =>
-  Layer.provide(SessionService.layerSqlite({ filename, synchronous: "NORMAL" }), keys)
+  Layer.provide(SecureSessions.layerSqlite({ filename, synchronous: "NORMAL" }), keys)
 
 export const fileLayer = Layer.unwrapScoped(Effect.map(temporaryFile, (filename) => openFile(filename)))
 

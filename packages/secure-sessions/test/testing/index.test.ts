@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { KeyProvider, SessionService } from "@sennit/secure-sessions"
+import { KeyProvider, SecureSessions } from "@sennit/secure-sessions"
 import { keyProviderContract, sessionServiceContract } from "@sennit/secure-sessions/testing"
 import { Effect, Exit, Redacted } from "effect"
 import { fileLayer, keyOf, keyring, using } from "../support.ts"
@@ -23,7 +23,7 @@ for (const [name, provider] of Object.entries(providers)) {
   })
 }
 
-const services = { "a SQLite file": fileLayer, "memory": SessionService.layerMemory }
+const services = { "a SQLite file": fileLayer, "memory": SecureSessions.layerMemory }
 
 for (const [name, service] of Object.entries(services)) {
   describe(`session service contract: ${name}`, () => {
