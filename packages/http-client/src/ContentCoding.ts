@@ -14,9 +14,10 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { DecompressionLimit } from "./HttpError.ts"
 import type { DecompressionError } from "./HttpError.ts"
-import { DecodedResponse, responseErrorOf } from "./internal/decodeResponse.ts"
+import { DecodedResponse } from "./internal/decodeResponse.ts"
 import { interceptSend, leave } from "./internal/interceptSend.ts"
 import { decodeWith, supportedCodings } from "./internal/runDecoder.ts"
+import { responseErrorOf } from "./internal/viewResponse.ts"
 
 /**
  * A coding that can be decoded; zstd where Node has it (22.15 and later).

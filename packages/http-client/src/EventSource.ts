@@ -14,8 +14,8 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { EventStreamError } from "./HttpError.ts"
 import { isLost, isTransient } from "./internal/classifyFailure.ts"
-import { responseErrorOf } from "./internal/decodeResponse.ts"
 import { leave } from "./internal/interceptSend.ts"
+import { responseErrorOf } from "./internal/viewResponse.ts"
 import * as Sse from "./Sse.ts"
 
 /**

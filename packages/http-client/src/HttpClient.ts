@@ -18,7 +18,7 @@ import type { PoolOptions } from "./HttpConfig.ts"
 import type { Origin } from "./internal/openSocket.ts"
 import { makeOriginOf, prepareRequest, requestErrorOf, urlOf } from "./internal/prepareRequest.ts"
 import { NetResponse } from "./internal/readResponse.ts"
-import { Exchange } from "./internal/runExchange.ts"
+import { BufferedExchange } from "./internal/runExchange.ts"
 import { isTraced, traceRequest } from "./internal/traceRequest.ts"
 
 export * from "@effect/platform/HttpClient"
@@ -35,7 +35,7 @@ const exchange = (
   const prepared = prepareRequest(request, url, origin, pool.unsafeFork)
   if ("_tag" in prepared) return Effect.fail(requestErrorOf(request, prepared))
   return Effect.async((resume) => {
-    const made = new Exchange(prepared.origin, prepared.wire, (settled) => {
+    const made = new BufferedExchange(prepared.origin, prepared.wire, (settled) => {
       resume(
         settled.failure === undefined
           ? Effect.succeed(new NetResponse(request, settled))

@@ -47,6 +47,8 @@ export interface ConnectionOptions {
  * - `connectionsPerOrigin`: connections to one scheme, host and port (10)
  * - `connections`: connections in all (256)
  * - `waiting`: requests that may wait for a connection (1024)
+ * - `pipelining`: requests written on one connection before the first of them is answered (1: none wait there). Only
+ *   requests that may be repeated, and only on connections that have proved to stay open
  * - `idle`: how long an unused connection is kept (15 seconds; less when the server's Keep-Alive hint says so)
  * - `maxAge`: how long a connection is used at all (5 minutes)
  *
@@ -57,6 +59,7 @@ export interface PoolOptions extends ConnectionOptions {
   readonly connectionsPerOrigin?: number | undefined
   readonly connections?: number | undefined
   readonly waiting?: number | undefined
+  readonly pipelining?: number | undefined
   readonly idle?: Duration.DurationInput | undefined
   readonly maxAge?: Duration.DurationInput | undefined
 }
@@ -71,6 +74,7 @@ export interface Settings {
   readonly connectionsPerOrigin: number
   readonly connections: number
   readonly waiting: number
+  readonly pipelining: number
   readonly idle: number
   readonly maxAge: number
   readonly limits: Limits.Limits
@@ -86,6 +90,7 @@ export const settingsOf = (options: PoolOptions): Settings => ({
   connectionsPerOrigin: options.connectionsPerOrigin ?? 10,
   connections: options.connections ?? 256,
   waiting: options.waiting ?? 1024,
+  pipelining: options.pipelining ?? 1,
   idle: millis(options.idle, 15_000),
   maxAge: millis(options.maxAge, 300_000),
   timeouts: Timeouts.toMillis(options.timeouts),

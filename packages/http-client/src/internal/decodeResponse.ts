@@ -1,35 +1,21 @@
 import type * as Cookies from "@effect/platform/Cookies"
 import type * as Headers from "@effect/platform/Headers"
-import { ResponseError } from "@effect/platform/HttpClientError"
-import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import type { ResponseError } from "@effect/platform/HttpClientError"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
-import { TypeId } from "@effect/platform/HttpClientResponse"
-import * as IncomingMessage from "@effect/platform/HttpIncomingMessage"
-import type * as UrlParams from "@effect/platform/UrlParams"
 import * as Effect from "effect/Effect"
-import * as Inspectable from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { BodyConsumed } from "../HttpError.ts"
-import type { HttpError } from "../HttpError.ts"
 import { abandon, leave } from "./interceptSend.ts"
-import { bufferOf, formOf, jsonOf, paramsOf, rawSetCookies, setCookies, textOf } from "./readBody.ts"
-
-/** The platform error that carries one of ours, for a failure after the head of the response. @internal */
-export const responseErrorOf = (response: HttpClientResponse, cause: HttpError): ResponseError =>
-  new ResponseError({ request: response.request, response, reason: "Decode", cause, description: cause.message })
+import { rawSetCookies, setCookies, trailers, trailersIn } from "./readBody.ts"
+import { responseErrorOf, ResponseView } from "./viewResponse.ts"
 
 /**
- * A response with another body and other headers. Like every response of the package it is read once as a stream, or
- * as often as one likes otherwise.
+ * A response with another body and other headers.
  *
  * @internal
  */
-export class DecodedResponse extends Inspectable.Class implements HttpClientResponse {
-  readonly [IncomingMessage.TypeId]: IncomingMessage.TypeId = IncomingMessage.TypeId
-  readonly [TypeId]: TypeId = TypeId
-  readonly request: HttpClientRequest
-  readonly status: number
+export class DecodedResponse extends ResponseView {
   readonly headers: Headers.Headers
   readonly #source: HttpClientResponse
   readonly #body: Stream.Stream<Uint8Array, ResponseError>
@@ -41,9 +27,7 @@ export class DecodedResponse extends Inspectable.Class implements HttpClientResp
     headers: Headers.Headers,
     body: Stream.Stream<Uint8Array, ResponseError>
   ) {
-    super()
-    this.request = source.request
-    this.status = source.status
+    super(source.request, source.status)
     this.headers = headers
     this.#source = source
     this.#body = body
@@ -55,6 +39,10 @@ export class DecodedResponse extends Inspectable.Class implements HttpClientResp
 
   get [setCookies](): ReadonlyArray<string> | undefined {
     return rawSetCookies(this.#source)
+  }
+
+  get [trailers](): Option.Option<Headers.Headers> {
+    return trailersIn(this.#source)
   }
 
   get remoteAddress(): Option.Option<string> {
@@ -72,49 +60,16 @@ export class DecodedResponse extends Inspectable.Class implements HttpClientResp
     })
   }
 
-  readonly #whole: Effect.Effect<Uint8Array, ResponseError> = Effect.suspend(() =>
-    this.#bytes === undefined
-      ? Effect.map(Stream.runCollect(this.stream), (chunks) => this.#bytes = Buffer.concat([...chunks]))
-      : Effect.succeed(this.#bytes)
-  )
-
-  #error(cause: unknown, description: string): ResponseError {
-    return new ResponseError({ request: this.request, response: this, reason: "Decode", cause, description })
-  }
-
-  get arrayBuffer(): Effect.Effect<ArrayBuffer, ResponseError> {
-    return Effect.map(this.#whole, bufferOf)
-  }
-
-  get text(): Effect.Effect<string, ResponseError> {
-    return Effect.map(this.#whole, textOf)
-  }
-
-  get json(): Effect.Effect<unknown, ResponseError> {
-    return Effect.flatMap(this.text, (text) => jsonOf(text, (cause, description) => this.#error(cause, description)))
-  }
-
-  get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, ResponseError> {
-    return Effect.map(this.text, paramsOf)
-  }
-
-  get formData(): Effect.Effect<FormData, ResponseError> {
-    return Effect.flatMap(
-      this.arrayBuffer,
-      (body) => formOf(body, this.headers["content-type"], (cause, description) => this.#error(cause, description))
+  protected whole(): Effect.Effect<Uint8Array, ResponseError> {
+    return Effect.suspend(() =>
+      this.#bytes === undefined
+        ? Effect.map(Stream.runCollect(this.stream), (chunks) => this.#bytes = Buffer.concat([...chunks]))
+        : Effect.succeed(this.#bytes)
     )
   }
 
   get [abandon](): Effect.Effect<void> {
     this.#taken = true
     return leave(this.#source)
-  }
-
-  toJSON(): unknown {
-    return IncomingMessage.inspect(this, {
-      _id: "@effect/platform/HttpClientResponse",
-      request: this.request.toJSON(),
-      status: this.status
-    })
   }
 }

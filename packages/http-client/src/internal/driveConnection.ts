@@ -1,6 +1,5 @@
 // @effect-diagnostics nodeBuiltinImport:off -- the driver of sockets: node:net, and setImmediate to follow its reads
 import type * as Net from "node:net"
-import { encodeChunkSize, lastChunk } from "../Http1.ts"
 import type { Settings } from "../HttpConfig.ts"
 import {
   BodyTimeout,
@@ -10,7 +9,6 @@ import {
   PoolClosed,
   ProtocolError,
   TotalTimeout,
-  WriteError,
   WriteTimeout
 } from "../HttpError.ts"
 import type { HttpError } from "../HttpError.ts"
@@ -18,7 +16,8 @@ import type { Field, ResponseEvents, ResponseHead } from "./modelResponse.ts"
 import { openFailure, openSocket } from "./openSocket.ts"
 import type { Origin } from "./openSocket.ts"
 import { ResponseParser } from "./parseResponse.ts"
-import type { BodySink, Carrier, Exchange } from "./runExchange.ts"
+import type { Carrier, Exchange } from "./runExchange.ts"
+import { writeBody } from "./writeBody.ts"
 
 /** Who owns a connection: gets it back after each response, and learns of its end. @internal */
 export interface Owner {
@@ -27,31 +26,46 @@ export interface Owner {
   coarseNow: number
   readonly now: () => number
   readonly release: (driver: Driver) => void
-  /** `retry` is an exchange that may and should be repeated on a new connection. */
+  /** It carries one exchange less, and may take another although it is not idle (pipelining). */
+  readonly relieved: (driver: Driver) => void
+  /** `retry` is the first of those exchanges (the others follow as `next`) that may and should be repeated. */
   readonly closed: (driver: Driver, retry: Exchange | undefined) => void
 }
 
 const never = Number.POSITIVE_INFINITY
 const readSize = 65_536
+/** How long a body waits for `100 Continue`, in milliseconds; then it is sent all the same (RFC 9110 §10.1.1). */
+const continueWait = 1000
+
+/** It may be written behind others that have no answer yet: to repeat it does no harm, and it has no streamed body. */
+const isPipelinable = ({ request }: Exchange): boolean =>
+  request.replayable && request.upload === undefined && !request.close
 
 /**
- * Drives one socket with callbacks: at most one exchange at a time, its deadline a plain field that the owner sweeps.
+ * Drives one socket with callbacks. One exchange is being answered; with pipelining, others that are written already
+ * wait behind it. Deadlines are plain fields that the owner sweeps.
  *
  * @internal
  */
 export class Driver implements ResponseEvents, Carrier {
   readonly origin: Origin
   readonly createdAt: number
-  /** Exchanges that it has carried. */
-  carried = 0
+  /** Exchanges that it carries now. */
+  load = 0
   closed = false
   idleUntil = 0
   remoteAddress: string | undefined = undefined
   readonly #owner: Owner
   readonly #parser: ResponseParser
   #socket: Net.Socket | undefined
+  /** The exchange that is being answered; the others follow as `next`. */
   #exchange: Exchange | undefined
-  #phase: "connect" | "write" | "headers" | "body" | "idle" = "connect"
+  #last: Exchange | undefined
+  /** Responses that have ended. */
+  #answered = 0
+  /** Heads of pipelined requests that are written together. */
+  #outgoing = ""
+  #phase: "connect" | "continue" | "write" | "headers" | "body" | "idle" = "connect"
   #deadline = never
   #tcp = false
   #requestDone = true
@@ -105,6 +119,7 @@ export class Driver implements ResponseEvents, Carrier {
     this.remoteAddress = socket.remoteAddress
     this.#owner.coarseNow = this.#owner.now()
     const exchange = this.#exchange
+    this.#exchange = undefined
     if (exchange !== undefined) this.send(exchange)
   }
 
@@ -112,68 +127,74 @@ export class Driver implements ResponseEvents, Carrier {
   send(exchange: Exchange): void {
     const socket = this.#socket
     if (socket === undefined) return
-    this.#exchange = exchange
     exchange.carrier = this
-    this.carried++
-    const { body, close, head, method, upload } = exchange.request
-    this.#parser.start(method)
-    this.#keepAlive = !close
-    this.#requestDone = upload === undefined
+    this.load++
+    if (this.#exchange === undefined) this.#expect(exchange)
+    else if (this.#last !== undefined) this.#last.next = exchange
+    this.#last = exchange
+    const { body, expectsContinue, head, upload } = exchange.request
     exchange.sent = upload === undefined ? "complete" : "partial"
-    this.#phase = "headers"
-    this.#deadline = this.#owner.coarseNow + this.#owner.settings.timeouts.headers
-    if (body === undefined) {
-      socket.write(head, "latin1")
-    } else {
+    if (body !== undefined) {
+      this.#flush(socket)
       const message = Buffer.allocUnsafe(head.length + body.length)
       message.write(head, 0, "latin1")
       message.set(body, head.length)
       socket.write(message)
+    } else if (this.#owner.settings.pipelining === 1 || upload !== undefined) {
+      socket.write(head, "latin1")
+    } else {
+      // requests that are made in the same turn leave in one write
+      if (this.#outgoing === "") queueMicrotask(() => this.#flush(socket))
+      this.#outgoing += head
     }
-    if (upload !== undefined) {
-      this.#phase = "write"
-      this.#deadline = this.#owner.now() + this.#owner.settings.timeouts.write
-      exchange.stopUpload = upload(this.#sink(socket, exchange))
+    if (upload === undefined) return
+    if (expectsContinue) {
+      this.#phase = "continue"
+      this.#deadline = this.#owner.now() + continueWait
+    } else {
+      this.#startUpload(exchange)
     }
   }
 
-  #sink(socket: Net.Socket, exchange: Exchange): BodySink {
-    const { uploadLength } = exchange.request
-    let written = 0
-    const isOver = () => this.#exchange !== exchange || this.closed
-    const fail = (error: HttpError) => {
-      if (!isOver()) this.#end(error)
+  #flush(socket: Net.Socket): void {
+    const outgoing = this.#outgoing
+    this.#outgoing = ""
+    if (outgoing !== "" && !this.closed) socket.write(outgoing, "latin1")
+  }
+
+  /** The next response answers this exchange. */
+  #expect(exchange: Exchange): void {
+    this.#exchange = exchange
+    this.#parser.start(exchange.request.method)
+    this.#keepAlive = !exchange.request.close
+    this.#requestDone = exchange.request.upload === undefined
+    this.#phase = "headers"
+    this.#deadline = this.#owner.coarseNow + this.#owner.settings.timeouts.headers
+  }
+
+  #startUpload(exchange: Exchange): void {
+    const socket = this.#socket
+    const { upload } = exchange.request
+    if (socket === undefined || upload === undefined) return
+    const moved = () => {
+      if (this.#phase === "write") this.#deadline = this.#owner.now() + this.#owner.settings.timeouts.write
     }
-    const lengthError = () => new WriteError({ reason: "Length", origin: this.origin.key })
-    return {
-      fail,
-      write: (chunk, ready) => {
-        if (isOver()) return
-        written += chunk.length
-        if (uploadLength !== -1 && written > uploadLength) return fail(lengthError())
-        if (chunk.length === 0) return ready()
-        socket.cork()
-        if (uploadLength === -1) socket.write(encodeChunkSize(chunk.length), "latin1")
-        let more = socket.write(chunk)
-        if (uploadLength === -1) more = socket.write("\r\n", "latin1")
-        socket.uncork()
-        if (this.#phase === "write") this.#deadline = this.#owner.coarseNow + this.#owner.settings.timeouts.write
-        if (more) ready()
-        else this.#drained = ready
-      },
-      end: () => {
-        if (isOver()) return
-        if (uploadLength === -1) socket.write(lastChunk, "latin1")
-        else if (written < uploadLength) return fail(lengthError())
+    this.#phase = "write"
+    moved()
+    exchange.stopUpload = upload(writeBody(socket, exchange, {
+      isOver: () => this.#exchange !== exchange || this.closed,
+      fail: (error) => this.#end(error),
+      onWrite: moved,
+      onRoom: (ready) => this.#drained = ready,
+      onEnd: () => {
         this.#requestDone = true
         exchange.sent = "complete"
         exchange.stopUpload = undefined
-        if (this.#phase === "write") {
-          this.#phase = "headers"
-          this.#deadline = this.#owner.now() + this.#owner.settings.timeouts.headers
-        }
+        if (this.#phase !== "write") return
+        this.#phase = "headers"
+        this.#deadline = this.#owner.now() + this.#owner.settings.timeouts.headers
       }
-    }
+    }))
   }
 
   #drain(): void {
@@ -195,18 +216,33 @@ export class Driver implements ResponseEvents, Carrier {
       this.#end(new ProtocolError({ reason: "Unsolicited", offset: 0 }))
       return false
     }
-    const failure = this.#parser.push(buffer, size)
-    if (failure !== undefined) this.#end(failure)
-    else if (this.#parser.done) this.#finish()
+    let from = 0
+    do {
+      const failure = this.#parser.push(buffer, size, from)
+      if (failure !== undefined) this.#end(failure)
+      else if (!this.#parser.done) break
+      else {
+        from = size - this.#parser.excess
+        this.#finish()
+      }
+    } while (from < size && !this.closed)
     return !this.closed && !this.#paused
   }
 
+  onInformational(status: number): void {
+    if (status === 100 && this.#phase === "continue" && this.#exchange !== undefined) this.#startUpload(this.#exchange)
+  }
+
   onHead(head: ResponseHead): void {
+    const exchange = this.#exchange
+    if (exchange === undefined) return
     this.#keepAlive &&= head.keepAlive
     this.#keepAliveSeconds = head.keepAliveSeconds
     this.#phase = "body"
     this.#deadline = this.#owner.coarseNow + this.#owner.settings.timeouts.bodyIdle
-    this.#exchange?.onHead(head)
+    exchange.onHead(head)
+    // nobody wants what comes now, and it is too much to swallow
+    if (exchange.cancelled && !exchange.isNearlyDone) this.abort(exchange)
   }
 
   onBody(bytes: Uint8Array): void {
@@ -218,17 +254,27 @@ export class Driver implements ResponseEvents, Carrier {
     this.#exchange?.onEnd(trailers)
   }
 
-  /** The response has ended: the connection goes back to its owner, or is closed when it cannot be used again. */
+  /** The response has ended: the next one begins, the connection goes back to its owner, or it cannot be used again. */
   #finish(): void {
     const exchange = this.#exchange
-    this.#exchange = undefined
-    if (!this.#requestDone) exchange?.stopUpload?.()
-    if (!this.#keepAlive || !this.#requestDone || this.#parser.excess > 0) return this.#destroy(undefined)
+    if (exchange === undefined) return
+    if (!this.#requestDone) exchange.stopUpload?.()
+    this.#exchange = exchange.next
+    exchange.next = undefined
+    this.load--
+    this.#answered++
+    const next = this.#exchange
+    const isPoisoned = next === undefined && this.#parser.excess > 0
+    if (!this.#keepAlive || !this.#requestDone || isPoisoned) return this.#destroy(this.#repeatable(next))
+    if (this.#paused) this.resumeReading()
+    if (next !== undefined) {
+      this.#expect(next)
+      return this.#owner.relieved(this)
+    }
     const { coarseNow, settings } = this.#owner
     // a second less than promised, so that a request does not cross the server's close
     const hint = this.#keepAliveSeconds === -1 ? never : Math.max(0, this.#keepAliveSeconds - 1) * 1000
     this.idleUntil = coarseNow + Math.min(settings.idle, hint)
-    if (this.#paused) this.resumeReading()
     this.#phase = "idle"
     this.#deadline = never
     this.#owner.release(this)
@@ -240,33 +286,51 @@ export class Driver implements ResponseEvents, Carrier {
     if (this.#phase === "connect") {
       return this.#end(openFailure(cause ?? new Error("closed before it was ready"), this.origin, this.#tcp))
     }
-    if (!this.#parser.begun || cause !== undefined) return this.#end(this.#closedError(cause))
+    if (!this.#parser.begun || cause !== undefined) return this.#end(this.#closedError(this.#exchange, cause))
     const failure = this.#parser.finish()
     if (failure !== undefined) return this.#end(failure)
     this.#keepAlive = false
     this.#finish()
   }
 
-  #closedError(cause: Error | undefined): ConnectionClosed {
-    const sent = this.#exchange?.sent ?? "none"
+  #closedError({ sent }: Exchange, cause: Error | undefined): ConnectionClosed {
     return new ConnectionClosed({ origin: this.origin.key, sent, ...(cause === undefined ? {} : { cause }) })
   }
 
-  /** Close the connection; the exchange fails, or is repeated when that is safe and the connection was stale. */
+  /** Close the connection; its exchange fails, or is repeated when that is safe and the connection was stale. */
   #end(error: HttpError): void {
     if (this.closed) return
     const exchange = this.#exchange
+    const isStale = error._tag === "ConnectionClosed" && this.#answered > 0 && !this.#parser.begun
+    if (exchange === undefined || isStale) return this.#destroy(this.#repeatable(exchange, error))
+    const behind = exchange.next
+    exchange.next = undefined
+    this.#destroy(this.#repeatable(behind))
+    exchange.fail(error)
+  }
+
+  /** Of these exchanges without an answer, those that are repeated, as a chain; the others fail. */
+  #repeatable(first: Exchange | undefined, error?: HttpError): Exchange | undefined {
     this.#exchange = undefined
-    const stale = error._tag === "ConnectionClosed" && this.carried > 1 && exchange !== undefined &&
-      !this.#parser.begun && !exchange.fresh && exchange.request.replayable
-    if (stale) {
-      exchange.fresh = true
-      exchange.sent = "none"
-      exchange.stopUpload?.()
-      exchange.stopUpload = undefined
+    let chain: Exchange | undefined
+    let last: Exchange | undefined
+    for (let exchange = first; exchange !== undefined;) {
+      const following: Exchange | undefined = exchange.next
+      exchange.next = undefined
+      if (exchange.fresh || exchange.cancelled || !exchange.request.replayable) {
+        exchange.fail(error ?? this.#closedError(exchange, undefined))
+      } else {
+        exchange.fresh = true
+        exchange.sent = "none"
+        exchange.stopUpload?.()
+        exchange.stopUpload = undefined
+        if (last === undefined) chain = exchange
+        else last.next = exchange
+        last = exchange
+      }
+      exchange = following
     }
-    this.#destroy(stale ? exchange : undefined)
-    if (!stale) exchange?.fail(error)
+    return chain
   }
 
   #destroy(retry: Exchange | undefined): void {
@@ -292,10 +356,22 @@ export class Driver implements ResponseEvents, Carrier {
     return !this.closed && now < this.idleUntil && now < this.createdAt + this.#owner.settings.maxAge
   }
 
+  /** Another request may follow those that it carries. */
+  accepts(exchange: Exchange): boolean {
+    return this.load > 0 && this.load < this.#owner.settings.pipelining && this.#answered > 0 && this.#keepAlive &&
+      !this.closed && this.#last !== undefined && isPipelinable(this.#last) && isPipelinable(exchange) &&
+      this.#owner.coarseNow < this.createdAt + this.#owner.settings.maxAge
+  }
+
   /** When the next `sweep` has something to do. */
   get deadline(): number {
-    const exchange = this.#exchange
-    if (exchange !== undefined) return Math.min(this.#deadline, exchange.totalDeadline)
+    if (this.#exchange !== undefined) {
+      let next = this.#deadline
+      for (let carried: Exchange | undefined = this.#exchange; carried !== undefined; carried = carried.next) {
+        if (!carried.over) next = Math.min(next, carried.totalDeadline)
+      }
+      return next
+    }
     return Math.min(this.idleUntil, this.createdAt + this.#owner.settings.maxAge)
   }
 
@@ -303,13 +379,22 @@ export class Driver implements ResponseEvents, Carrier {
     const exchange = this.#exchange
     if (exchange === undefined) {
       if (this.#phase === "idle" && !this.isUsable(now)) this.#destroy(undefined)
-    } else if (now >= exchange.totalDeadline) {
-      this.#end(
-        new TotalTimeout({ origin: this.origin.key, millis: this.#owner.settings.timeouts.total, sent: exchange.sent })
-      )
+      return
+    }
+    for (let behind = exchange.next; behind !== undefined; behind = behind.next) {
+      if (now < behind.totalDeadline || behind.over) continue
+      behind.cancelled = true
+      behind.fail(this.#totalTimeout(behind))
+    }
+    if (now >= exchange.totalDeadline) {
+      this.#end(this.#totalTimeout(exchange))
     } else if (now >= this.#deadline) {
       this.#expire(exchange, now)
     }
+  }
+
+  #totalTimeout({ sent }: Exchange): TotalTimeout {
+    return new TotalTimeout({ origin: this.origin.key, millis: this.#owner.settings.timeouts.total, sent })
   }
 
   #expire(exchange: Exchange, now: number): void {
@@ -318,6 +403,8 @@ export class Driver implements ResponseEvents, Carrier {
     switch (this.#phase) {
       case "connect":
         return this.#end(new ConnectTimeout({ origin, millis: connect }))
+      case "continue":
+        return this.#startUpload(exchange)
       case "write":
         return this.#end(new WriteTimeout({ origin, millis: write }))
       case "headers":
@@ -346,8 +433,11 @@ export class Driver implements ResponseEvents, Carrier {
     setImmediate(wake)
   }
 
-  abort(): void {
-    this.#exchange = undefined
-    this.#destroy(undefined)
+  abort(exchange: Exchange): void {
+    // the answer to one that waits for its turn is swallowed when it comes
+    if (exchange !== this.#exchange) return
+    const behind = exchange.next
+    exchange.next = undefined
+    this.#destroy(this.#repeatable(behind))
   }
 }

@@ -1,6 +1,7 @@
 // @effect-diagnostics anyUnknownInErrorContext:off -- platform declares the error of a body stream as unknown
 import type * as HttpBody from "@effect/platform/HttpBody"
 import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
@@ -33,7 +34,8 @@ const noBody: EncodedBody = {
   replayable: true
 }
 
-const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
+/** @internal */
+export const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
   Stream.unfold(0, (at) =>
     at < bytes.length
       ? Option.some([bytes.subarray(at, at + pieceSize), at + pieceSize] as const)
@@ -116,7 +118,9 @@ export const uploadOf = (
 (sink: BodySink): () => void => {
   const upload = stream.pipe(
     Stream.mapError((cause) => bodyFailed(origin, cause)),
-    Stream.runForEach((piece) => Effect.async<void>((resume) => sink.write(piece, () => resume(Effect.void)))),
+    Stream.runForEachChunk((pieces) =>
+      Effect.async<void>((resume) => sink.write(Chunk.toReadonlyArray(pieces), () => resume(Effect.void)))
+    ),
     Effect.matchCause({
       onSuccess: () => sink.end(),
       onFailure: (cause) => {

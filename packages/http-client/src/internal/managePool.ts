@@ -35,7 +35,7 @@ class OriginPool {
   readonly origin: Origin
   readonly idle: Array<Driver> = []
   readonly waiting = new WaitQueue()
-  open = 0
+  readonly drivers = new Set<Driver>()
 
   constructor(origin: Origin) {
     this.origin = origin
@@ -63,6 +63,8 @@ export class PoolManager implements Owner {
   #sequence = 0
   #state: "open" | "draining" | "closed" = "open"
   #onQuiet: Array<() => void> = []
+  /** Who follows what the pool does. */
+  readonly watchers = new Set<() => void>()
 
   /** `onActive` is called whenever there may be something to sweep. */
   constructor(settings: Settings, now: () => number, onActive: () => void) {
@@ -76,6 +78,10 @@ export class PoolManager implements Owner {
     let idle = 0
     for (const driver of this.drivers) if (driver.idle) idle++
     return idle
+  }
+
+  #changed(): void {
+    if (this.watchers.size > 0) { for (const watcher of this.watchers) watcher() }
   }
 
   get #isFull(): boolean {
@@ -98,7 +104,20 @@ export class PoolManager implements Owner {
       }
       driver.close()
     }
-    if (!this.#tryOpen(pool, exchange)) this.#enqueue(pool, exchange, now)
+    if (this.#tryOpen(pool, exchange)) return
+    const busy = this.settings.pipelining > 1 ? this.#leastLoaded(pool, exchange) : undefined
+    if (busy === undefined) return this.#enqueue(pool, exchange, now)
+    this.reused++
+    busy.send(exchange)
+  }
+
+  /** The connection with the fewest requests under way that may take another. */
+  #leastLoaded(pool: OriginPool, exchange: Exchange): Driver | undefined {
+    let best: Driver | undefined
+    for (const driver of pool.drivers) {
+      if (driver.accepts(exchange) && (best === undefined || driver.load < best.load)) best = driver
+    }
+    return best
   }
 
   #poolOf(origin: Origin): OriginPool {
@@ -130,7 +149,7 @@ export class PoolManager implements Owner {
 
   /** Open a connection for the exchange unless a bound forbids it. */
   #tryOpen(pool: OriginPool, exchange: Exchange): boolean {
-    if (pool.open >= this.settings.connectionsPerOrigin) return false
+    if (pool.drivers.size >= this.settings.connectionsPerOrigin) return false
     if (this.#isFull && (!this.#closeOneIdle() || this.#isFull)) {
       this.#starved.add(pool)
       return false
@@ -138,7 +157,7 @@ export class PoolManager implements Owner {
     // closing an idle connection may have dropped the entry of an origin
     this.#origins.set(pool.origin.key, pool)
     const driver = new Driver(this, pool.origin)
-    pool.open++
+    pool.drivers.add(driver)
     this.created++
     this.drivers.add(driver)
     this.#onActive()
@@ -171,26 +190,41 @@ export class PoolManager implements Owner {
     if (waiting !== undefined) {
       this.#unqueue(pool, waiting)
       this.reused++
-      return driver.send(waiting)
+      driver.send(waiting)
+      return this.relieved(driver)
     }
     if (this.#state === "draining") return driver.close()
     pool.idle.push(driver)
+    this.#changed()
+  }
+
+  relieved(driver: Driver): void {
+    if (this.settings.pipelining === 1 || this.#state === "closed") return
+    const pool = this.#poolOf(driver.origin)
+    for (let first = pool.waiting.first; first !== undefined && driver.accepts(first); first = pool.waiting.first) {
+      this.#unqueue(pool, first)
+      this.reused++
+      driver.send(first)
+    }
   }
 
   closed(driver: Driver, retry: Exchange | undefined): void {
     this.drivers.delete(driver)
     const pool = this.#poolOf(driver.origin)
-    pool.open--
+    pool.drivers.delete(driver)
     const place = pool.idle.indexOf(driver)
     if (place !== -1) pool.idle.splice(place, 1)
-    if (this.#state !== "closed") {
-      if (retry !== undefined && !this.#tryOpen(pool, retry)) this.#enqueue(pool, retry, this.now())
-      this.#serve(pool)
-    } else {
-      retry?.fail(new PoolClosed({ origin: pool.origin.key, sent: retry.sent }))
+    for (let repeat = retry; repeat !== undefined;) {
+      const following: Exchange | undefined = repeat.next
+      repeat.next = undefined
+      if (this.#state === "closed") repeat.fail(new PoolClosed({ origin: pool.origin.key, sent: repeat.sent }))
+      else if (!this.#tryOpen(pool, repeat)) this.#enqueue(pool, repeat, this.now())
+      repeat = following
     }
+    if (this.#state !== "closed") this.#serve(pool)
     this.#forget(pool)
     this.#settleQuiet()
+    this.#changed()
   }
 
   /** A place is free: whoever has waited longest, of those who may, opens a connection. */
@@ -200,7 +234,7 @@ export class PoolManager implements Owner {
     let place = pool
     for (const candidate of [pool, ...this.#starved]) {
       const first = candidate.waiting.first
-      if (first === undefined || candidate.open >= this.settings.connectionsPerOrigin) continue
+      if (first === undefined || candidate.drivers.size >= this.settings.connectionsPerOrigin) continue
       if (oldest !== undefined && oldest.sequence < first.sequence) continue
       oldest = first
       place = candidate
@@ -211,7 +245,7 @@ export class PoolManager implements Owner {
   }
 
   #forget(pool: OriginPool): void {
-    if (pool.open === 0 && pool.waiting.first === undefined) this.#origins.delete(pool.origin.key)
+    if (pool.drivers.size === 0 && pool.waiting.first === undefined) this.#origins.delete(pool.origin.key)
   }
 
   // ------------------------------------------------------------------------------------------------------- the end

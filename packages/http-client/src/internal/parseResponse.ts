@@ -56,6 +56,8 @@ export class ResponseParser {
   #offset = 0
   /** Bytes of this response before the buffer that is scanned: the pushed one or the carried copy. */
   #base = 0
+  /** The same for the pushed buffer. */
+  #pushed = 0
   /** An unfinished head or trailer section, copied because the buffer is not ours. */
   #carry: Uint8Array = nothing
   #carried = 0
@@ -114,9 +116,11 @@ export class ResponseParser {
     return this.#offset > 0 || this.#carried > 0
   }
 
-  /** Take the first `end` bytes of `bytes`. */
-  push(bytes: Uint8Array, end: number = bytes.length): ResponseFailure | undefined {
-    let at = 0
+  /** Take `bytes[from, end)`. */
+  push(bytes: Uint8Array, end: number = bytes.length, from = 0): ResponseFailure | undefined {
+    this.#pushed = this.#offset - from
+    this.#base = this.#pushed
+    let at = from
     while (at < end) {
       switch (this.#state) {
         case HEAD:
@@ -138,7 +142,7 @@ export class ResponseParser {
           at = this.#pushChunked(bytes, at, end)
       }
     }
-    this.#offset += end
+    this.#offset += end - from
     this.#base = this.#offset
     return this.#failure
   }
@@ -211,11 +215,11 @@ export class ResponseParser {
       : -1
     if (next === -1) {
       if (this.#carried >= this.#limits.headerBytes) return this.#tooLarge(this.#carry, 0, this.#carried)
-      this.#base = this.#offset
+      this.#base = this.#pushed
       return end
     }
     // the scan ended inside the copy: go on with the pushed bytes after it
-    this.#base = this.#offset
+    this.#base = this.#pushed
     this.#carried = 0
     return at + next - before
   }

@@ -8,7 +8,7 @@ import type { RequestHead } from "../Http1.ts"
 import { InvalidRequest } from "../HttpError.ts"
 import type { HttpError } from "../HttpError.ts"
 import type { EncodedBody } from "./encodeBody.ts"
-import { encodeBody, uploadOf } from "./encodeBody.ts"
+import { encodeBody, pieces, uploadOf } from "./encodeBody.ts"
 import { originOf } from "./openSocket.ts"
 import type { Origin } from "./openSocket.ts"
 import type { WireRequest } from "./runExchange.ts"
@@ -79,16 +79,24 @@ export const prepareRequest = (
     framing: body.framing
   })
   if (typeof head !== "string") return head
+  const expectsContinue = request.headers["expect"]?.toLowerCase() === "100-continue"
+  if (expectsContinue && body.framing === "none") {
+    return new InvalidRequest({ reason: "Framing", detail: "Expect: 100-continue announces a body, and there is none" })
+  }
+  // a body that waits for the server's word is written after the head
+  const bytes = expectsContinue ? undefined : body.bytes
+  const stream = body.stream ?? (expectsContinue && body.bytes !== undefined ? pieces(body.bytes) : undefined)
   return {
     origin,
     wire: {
       method: request.method,
       head,
-      body: body.bytes,
-      upload: body.stream === undefined ? undefined : uploadOf(body.stream, origin.key, fork),
+      body: bytes,
+      upload: stream === undefined ? undefined : uploadOf(stream, origin.key, fork),
       uploadLength: typeof body.framing === "number" ? body.framing : -1,
       replayable: body.replayable && idempotent.has(request.method),
-      close: request.headers["connection"]?.toLowerCase() === "close"
+      close: request.headers["connection"]?.toLowerCase() === "close",
+      expectsContinue
     }
   }
 }

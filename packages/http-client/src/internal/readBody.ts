@@ -1,6 +1,8 @@
 // @effect-diagnostics preferSchemaOverJson:off -- json promises unknown, as platform's own responses do
+import type * as Headers from "@effect/platform/Headers"
 import * as UrlParams from "@effect/platform/UrlParams"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 
 const decoder = new TextDecoder()
 
@@ -47,3 +49,13 @@ const hasSetCookies = (response: object): response is { readonly [setCookies]: R
 /** The Set-Cookie values of a response, one by one; undefined when it is another client's. @internal */
 export const rawSetCookies = (response: object): ReadonlyArray<string> | undefined =>
   hasSetCookies(response) ? response[setCookies] : undefined
+
+/** What a response of this package has: the trailers, once the body was received to its end. @internal */
+export const trailers: unique symbol = Symbol("@sennit/http-client/trailers")
+
+const hasTrailers = (response: object): response is { readonly [trailers]: Option.Option<Headers.Headers> } =>
+  trailers in response
+
+/** The trailers of a response; none before its end, and for another client's. @internal */
+export const trailersIn = (response: object): Option.Option<Headers.Headers> =>
+  hasTrailers(response) ? response[trailers] : Option.none()

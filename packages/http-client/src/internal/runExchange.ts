@@ -7,7 +7,7 @@ export type Sent = "none" | "partial" | "complete"
 
 /** Where a streamed request body goes. `ready` is called when more may be written. @internal */
 export interface BodySink {
-  readonly write: (chunk: Uint8Array, ready: () => void) => void
+  readonly write: (pieces: ReadonlyArray<Uint8Array>, ready: () => void) => void
   readonly end: () => void
   readonly fail: (error: HttpError) => void
 }
@@ -27,13 +27,16 @@ export interface WireRequest {
   readonly replayable: boolean
   /** The request asks to close the connection afterwards. */
   readonly close: boolean
+  /** The body waits until the server has said that it wants it (RFC 9110 §10.1.1). */
+  readonly expectsContinue: boolean
 }
 
 /** What an exchange needs of the connection that serves it. @internal */
 export interface Carrier {
   readonly pauseReading: () => void
   readonly resumeReading: () => void
-  readonly abort: () => void
+  /** The caller of an exchange that it carries lost interest. */
+  readonly abort: (exchange: Exchange) => void
   /** Call `wake` when the socket has given everything that has arrived. */
   readonly afterReads: (wake: () => void) => void
   readonly remoteAddress: string | undefined
@@ -44,22 +47,21 @@ const highWater = 262_144
 const noChunks: ReadonlyArray<Uint8Array> = []
 
 /**
- * One request with its response: the meeting point of a connection, which fills it, and a caller, who reads it.
- * `settle` is called once: with the head of the response, or with a failure that came before.
+ * One request with its response: the meeting point of a connection, which fills it, and a caller. What is done with the
+ * response is left to the two kinds below.
  *
  * @internal
  */
-export class Exchange {
+export abstract class Exchange {
   readonly origin: Origin
   readonly request: WireRequest
-  readonly settle: (exchange: Exchange) => void
-  // where it is: in the queue of an origin, or carried by a connection
+  // where it is: in the queue of an origin, or one of those that a connection carries
   previous: Exchange | undefined = undefined
   next: Exchange | undefined = undefined
   queued = false
   sequence = 0
   carrier: Carrier | undefined = undefined
-  /** It was repeated once after a stale connection, so only a new connection will do. */
+  /** It was repeated once after its connection was lost. */
   fresh = false
   sent: Sent = "none"
   acquireDeadline = Number.POSITIVE_INFINITY
@@ -72,43 +74,99 @@ export class Exchange {
   trailers: ReadonlyArray<Field> = []
   failure: HttpError | undefined = undefined
   ended = false
+  /** Nobody waits for the response any more. */
+  cancelled = false
   /** Somebody reads, or has decided not to. */
   attached = false
   paused = false
   remoteAddress: string | undefined = undefined
+  protected received = 0
+
+  constructor(origin: Origin, request: WireRequest) {
+    this.origin = origin
+    this.request = request
+  }
+
+  /** The head has arrived. */
+  abstract onHead(head: ResponseHead): void
+  /** Gives true when the view itself was kept, false when the bytes were copied or dropped. */
+  abstract onBody(view: Uint8Array): boolean
+  abstract onEnd(trailers: ReadonlyArray<Field>): void
+  protected abstract onFailure(failure: HttpError): void
+
+  get over(): boolean {
+    return this.ended || this.failure !== undefined
+  }
+
+  fail(failure: HttpError): void {
+    if (this.over) return
+    this.failure = failure
+    this.stopUpload?.()
+    this.onFailure(failure)
+  }
+
+  /** The caller lost interest: leave the queue or the connection. */
+  cancel(): void {
+    if (this.over) return
+    this.cancelled = true
+    this.stopUpload?.()
+    if (this.queued) this.unqueue?.(this)
+    else this.carrier?.abort(this)
+  }
+
+  /** The rest of the body is known to be small enough to be swallowed. */
+  get isNearlyDone(): boolean {
+    const length = this.head?.framing === "length" ? this.head.contentLength : Number.POSITIVE_INFINITY
+    return this.head?.framing === "none" || length - this.received <= highWater
+  }
+
+  pause(): void {
+    if (this.paused || this.over) return
+    this.paused = true
+    this.carrier?.pauseReading()
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    this.carrier?.resumeReading()
+  }
+}
+
+/**
+ * Keeps what arrives until somebody reads it. `settle` is called once: with the head of the response, or with a failure
+ * that came before.
+ *
+ * @internal
+ */
+export class BufferedExchange extends Exchange {
+  readonly #settle: (exchange: BufferedExchange) => void
   #mode: "stream" | "collect" | "discard" = "stream"
   #chunks: Array<Uint8Array> = []
   #buffered = 0
-  #received = 0
   #reader: (() => void) | undefined = undefined
   #waking = false
 
-  constructor(origin: Origin, request: WireRequest, settle: (exchange: Exchange) => void) {
-    this.origin = origin
-    this.request = request
-    this.settle = settle
+  constructor(origin: Origin, request: WireRequest, settle: (exchange: BufferedExchange) => void) {
+    super(origin, request)
+    this.#settle = settle
   }
-
-  // ------------------------------------------------------------------------------------- the side of the connection
 
   onHead(head: ResponseHead): void {
     this.head = head
     this.remoteAddress = this.carrier?.remoteAddress
-    this.settle(this)
+    if (this.cancelled) this.#mode = "discard"
+    else this.#settle(this)
   }
 
-  /** Gives true when the view itself was kept, false when the bytes were copied or dropped. */
   onBody(view: Uint8Array): boolean {
-    this.#received += view.length
+    this.received += view.length
     if (this.#mode === "discard") return false
     const keep = view.length >= 8192
     this.#chunks.push(keep ? view : Buffer.from(view))
     this.#buffered += view.length
     if (this.#mode === "stream") {
-      if (this.#buffered >= highWater && !this.paused) {
-        this.paused = true
-        this.carrier?.pauseReading()
-      }
+      if (this.#buffered >= highWater) this.pause()
       this.#notifySoon()
     }
     return keep
@@ -121,11 +179,8 @@ export class Exchange {
     this.#notify()
   }
 
-  fail(failure: HttpError): void {
-    if (this.ended || this.failure !== undefined) return
-    this.failure = failure
-    this.stopUpload?.()
-    if (this.head === undefined) this.settle(this)
+  protected onFailure(): void {
+    if (this.head === undefined) this.#settle(this)
     else this.#notify()
   }
 
@@ -148,18 +203,9 @@ export class Exchange {
 
   // ----------------------------------------------------------------------------------------- the side of the caller
 
-  /** The caller lost interest: leave the queue, or close the connection. */
-  cancel(): void {
-    if (this.ended || this.failure !== undefined) return
-    this.stopUpload?.()
-    if (this.queued) this.unqueue?.(this)
-    else this.carrier?.abort()
-  }
-
   /** Call `reader` once: at the next change (bytes, the end, a failure), or now when it came before the call. */
   wait(reader: () => void): void {
-    const changed = this.ended || this.failure !== undefined || (this.#mode === "stream" && this.#buffered > 0)
-    if (changed) reader()
+    if (this.over || (this.#mode === "stream" && this.#buffered > 0)) reader()
     else this.#reader = reader
   }
 
@@ -170,7 +216,7 @@ export class Exchange {
     const chunks = this.#chunks
     this.#chunks = []
     this.#buffered = 0
-    this.#resume()
+    this.resume()
     return chunks
   }
 
@@ -178,24 +224,17 @@ export class Exchange {
   collect(): void {
     this.attached = true
     this.#mode = "collect"
-    this.#resume()
+    this.resume()
   }
 
   /** Nobody will read the rest: swallow it when it is known to be small, else close the connection. */
   abandon(): void {
-    if (this.ended || this.failure !== undefined) return
+    if (this.over) return
     this.attached = true
     this.#chunks = []
     this.#buffered = 0
-    const length = this.head?.framing === "length" ? this.head.contentLength : Number.POSITIVE_INFINITY
-    if (length - this.#received > highWater) return this.cancel()
+    if (!this.isNearlyDone) return this.cancel()
     this.#mode = "discard"
-    this.#resume()
-  }
-
-  #resume(): void {
-    if (!this.paused) return
-    this.paused = false
-    this.carrier?.resumeReading()
+    this.resume()
   }
 }
