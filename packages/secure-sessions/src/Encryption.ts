@@ -182,13 +182,28 @@ const makeBytes = Effect.gen(function*() {
       (sealed) => sealed
     )
 
+  const keyNotFound = (scope: KeyScope, { place }: Opening) =>
+    new DecryptionError({ reason: "KeyNotFound", location: locate(scope, place) })
+
+  /** A record of whatever key it names. */
+  const openNamed = (scope: KeyScope, record: Opening) => {
+    const keyId = record.envelope instanceof Uint8Array ? Envelope.keyIdOf(record.envelope) : undefined
+    const open = (key: LiveKey) => openWith(byId, key, scope, record)
+    return Effect.flatMap(
+      keyId === undefined ? keys.find(scope, open) : keys.findById(scope, keyId, open),
+      Option.getOrElse((): Either.Either<Uint8Array, DecryptionError> => Either.left(keyNotFound(scope, record)))
+    )
+  }
+
   const openBatch = (scope: KeyScope, records: ReadonlyArray<Opening>) =>
     keys.find(scope, (key) => Either.all(records.map((record) => openWith(byId, key, scope, record)))).pipe(
-      Effect.flatMap(
-        Option.getOrElse(() =>
-          Either.left(new DecryptionError({ reason: "KeyNotFound", location: locate(scope, records[0]!.place) }))
-        )
-      ),
+      Effect.flatMap(Option.match({
+        onNone: () => Effect.fail(keyNotFound(scope, records[0]!)),
+        onSome: (opened) =>
+          Either.isLeft(opened) && opened.left.reason === "KeyNotFound"
+            ? Effect.forEach(records, (record) => openNamed(scope, record))
+            : opened
+      })),
       Effect.tapError(countFailure)
     )
 

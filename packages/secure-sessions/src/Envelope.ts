@@ -88,6 +88,17 @@ export const encode = (parts: Pick<Envelope, "header" | "nonce" | "ciphertext" |
   Buffer.concat([parts.header, parts.nonce, parts.ciphertext, parts.tag])
 
 /**
+ * The key id of what starts like an envelope of this version.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const keyIdOf = (bytes: Uint8Array): Uint8Array | undefined =>
+  bytes.length >= headerLength && bytes[0] === 0x5e && bytes[1] === 0x55 && bytes[2] === version
+    ? bytes.subarray(5, headerLength)
+    : undefined
+
+/**
  * Takes an envelope apart without opening it. Bytes that do not start with the magic number are plaintext or junk and
  * refused as such; an envelope is never guessed.
  *

@@ -77,7 +77,17 @@ export class KeyProvider extends Context.Tag("@sennit/secure-sessions/KeyProvide
     wrapped: WrappedKey,
     context: EncryptionContext
   ) => Effect.Effect<Redacted.Redacted<Uint8Array>, KeyProviderError>
-  /** The KEK that wraps new data keys. */
+  /** A data key that exists already, wrapped by the primary KEK and bound to the context. */
+  readonly wrap: (
+    dataKey: Redacted.Redacted<Uint8Array>,
+    context: EncryptionContext
+  ) => Effect.Effect<WrappedKey, KeyProviderError>
+  /**
+   * The same data key, wrapped by the primary KEK and bound to the same owner and identity. Fails as `unwrap` does. A
+   * KMS that can re-encrypt does so without handing out the data key.
+   */
+  readonly rewrap: (wrapped: WrappedKey, context: EncryptionContext) => Effect.Effect<WrappedKey, KeyProviderError>
+  /** The KEK that wraps new data keys. Data keys under another id are what a rotation rewraps. */
   readonly primary: Effect.Effect<KekRef, KeyProviderError>
 }>() {}
 
@@ -102,36 +112,63 @@ export const generateKey: Effect.Effect<Redacted.Redacted<Uint8Array>> = Effect.
   Redacted.make<Uint8Array>(random(32))
 )
 
-/** A key with the bytes that lead each of its wrappings. */
+/** A key with its id and the bytes that lead each of its wrappings. */
 interface LocalKey {
+  readonly kekId: string
   readonly prefix: Uint8Array
   readonly key: Uint8Array
 }
 
-const makeLocal = (options: {
+interface LocalKeys {
   readonly id: string
-  readonly primary: { readonly id: string; readonly current: Effect.Effect<LocalKey, KeyProviderError> }
+  readonly primary: Effect.Effect<KekRef, KeyProviderError>
+  readonly current: Effect.Effect<LocalKey, KeyProviderError>
   readonly find: (kekId: string, prefix: Uint8Array) => Effect.Effect<Uint8Array, KeyProviderError>
-}): typeof KeyProvider.Service => ({
-  id: options.id,
-  primary: Effect.succeed({ id: options.primary.id }),
-  generateDataKey: Effect.fn("KeyProvider.generateDataKey")(function*(scope: KeyScope) {
-    const { key, prefix } = yield* options.primary.current
-    const dataKey = random(32)
-    const context = { ...scope, ...identify(dataKey) }
-    const bytes = Wrapping.wrap(key, prefix, options.primary.id, context, dataKey)
-    return { plaintext: Redacted.make<Uint8Array>(dataKey), wrapped: { kekId: options.primary.id, bytes } }
-  }),
-  unwrap: Effect.fn("KeyProvider.unwrap")(function*(wrapped: WrappedKey, context: EncryptionContext) {
-    const refuse = (reason: "Malformed" | "AuthenticationFailed") =>
-      new KeyProviderError({ provider: options.id, operation: "unwrap", reason, retryable: false })
-    const prefix = Wrapping.prefixOf(wrapped.bytes)
-    if (prefix === undefined) return yield* refuse("Malformed")
-    const key = yield* options.find(wrapped.kekId, prefix)
-    const dataKey = Wrapping.unwrap(key, wrapped.kekId, context, wrapped.bytes)
-    return dataKey === undefined ? yield* refuse("AuthenticationFailed") : Redacted.make(dataKey)
+  /** Told of every prefix whose key opened something. */
+  readonly opened: (prefix: Uint8Array) => void
+}
+
+const makeLocal = ({ current, find, id, opened, primary }: LocalKeys): typeof KeyProvider.Service => {
+  const wrapBy = ({ kekId, key, prefix }: LocalKey, context: EncryptionContext, dataKey: Uint8Array): WrappedKey => ({
+    kekId,
+    bytes: Wrapping.wrap(key, prefix, kekId, context, dataKey)
   })
-})
+  const reveal = (wrapped: WrappedKey, context: EncryptionContext, operation: KeyProviderError["operation"]) => {
+    const refuse = (reason: "Malformed" | "AuthenticationFailed") =>
+      new KeyProviderError({ provider: id, operation, reason, retryable: false })
+    const prefix = Wrapping.prefixOf(wrapped.bytes)
+    if (prefix === undefined) return Effect.fail(refuse("Malformed"))
+    return Effect.flatMap(find(wrapped.kekId, prefix), (key) => {
+      const dataKey = Wrapping.unwrap(key, wrapped.kekId, context, wrapped.bytes)
+      if (dataKey === undefined) return Effect.fail(refuse("AuthenticationFailed"))
+      opened(prefix)
+      return Effect.succeed(dataKey)
+    })
+  }
+  return {
+    id,
+    primary,
+    generateDataKey: Effect.fn("KeyProvider.generateDataKey")(function*(scope: KeyScope) {
+      const local = yield* current
+      const dataKey = random(32)
+      const wrapped = wrapBy(local, { ...scope, ...identify(dataKey) }, dataKey)
+      return { plaintext: Redacted.make<Uint8Array>(dataKey), wrapped }
+    }),
+    wrap: Effect.fn("KeyProvider.wrap")((dataKey: Redacted.Redacted<Uint8Array>, context: EncryptionContext) =>
+      Effect.map(current, (local) => wrapBy(local, context, Redacted.value(dataKey)))
+    ),
+    unwrap: Effect.fn("KeyProvider.unwrap")((wrapped: WrappedKey, context: EncryptionContext) =>
+      Effect.map(reveal(wrapped, context, "unwrap"), (dataKey) => Redacted.make(dataKey))
+    ),
+    rewrap: Effect.fn("KeyProvider.rewrap")(function*(wrapped: WrappedKey, context: EncryptionContext) {
+      const dataKey = yield* reveal(wrapped, context, "rewrap")
+      return yield* Effect.ensuring(
+        Effect.map(current, (local) => wrapBy(local, context, dataKey)),
+        Effect.sync(() => dataKey.fill(0))
+      )
+    })
+  }
+}
 
 /**
  * A key of a key ring: 32 random bytes under a name that is stored in clear beside every data key it wraps.
@@ -144,6 +181,8 @@ export interface KeyringKey {
   readonly key: Redacted.Redacted<Uint8Array>
   /** Wraps new data keys. One key of the ring is primary; a single key is so by itself. */
   readonly primary?: boolean | undefined
+  /** Known and not to be used: what it wrapped is refused as `KeyDisabled`. Not for the primary key. */
+  readonly disabled?: boolean | undefined
 }
 
 const keyringPrefix = Uint8Array.of(1, 0)
@@ -162,21 +201,28 @@ const makeKeyring = Effect.fn("KeyProvider.makeKeyring")(function*(keys: Readonl
     ring.set(id, Uint8Array.from(bytes))
   }
   yield* Effect.addFinalizer(() => Effect.sync(() => ring.forEach((key) => key.fill(0))))
+  const disabled = new Set(keys.filter((key) => key.disabled === true).map(({ id }) => id))
   const primaries = keys.length === 1 ? keys : keys.filter((key) => key.primary === true)
   const [primary] = primaries
   if (primary === undefined || primaries.length > 1) {
     return yield* refuseRing("NoPrimaryKey", `exactly one key of the ring is primary; here ${primaries.length} are`)
   }
+  if (disabled.has(primary.id)) return yield* refuseRing("NoPrimaryKey", `the primary key "${primary.id}" is disabled`)
+  const refuse = (reason: "KeyNotFound" | "KeyDisabled") =>
+    new KeyProviderError({ provider: "keyring", operation: "unwrap", reason, retryable: false })
   const find = (kekId: string) => {
     const key = ring.get(kekId)
-    return key === undefined
-      ? Effect.fail(
-        new KeyProviderError({ provider: "keyring", operation: "unwrap", reason: "KeyNotFound", retryable: false })
-      )
-      : Effect.succeed(key)
+    if (key === undefined) return Effect.fail(refuse("KeyNotFound"))
+    return disabled.has(kekId) ? Effect.fail(refuse("KeyDisabled")) : Effect.succeed(key)
   }
-  const current = Effect.map(find(primary.id), (key) => ({ prefix: keyringPrefix, key }))
-  return makeLocal({ id: "keyring", primary: { id: primary.id, current }, find })
+  const current = Effect.map(find(primary.id), (key) => ({ kekId: primary.id, prefix: keyringPrefix, key }))
+  return makeLocal({
+    id: "keyring",
+    primary: Effect.succeed({ id: primary.id }),
+    current,
+    find,
+    opened: () => {}
+  })
 })
 
 /**
@@ -217,11 +263,7 @@ export interface ScryptCost {
 
 const makePassphrase = Effect.fn("KeyProvider.makePassphrase")(function*(options: PassphraseOptions) {
   const keys = yield* makePassphraseKeys(options.passphrase, options.cost ?? { logN: 17, r: 8, p: 1 })
-  return makeLocal({
-    id: "passphrase",
-    primary: { id: "passphrase", current: keys.current },
-    find: (_, prefix) => keys.find(prefix)
-  })
+  return makeLocal({ id: "passphrase", ...keys })
 })
 
 /**
@@ -242,6 +284,69 @@ export interface PassphraseOptions {
  */
 export const layerPassphrase = (options: PassphraseOptions): Layer.Layer<KeyProvider, ConfigurationError> =>
   Layer.scoped(KeyProvider, makePassphrase(options))
+
+/** What could be asked and did not open is tried elsewhere; the first answer is the one to report. */
+const orElse = <A>(attempt: Effect.Effect<A, KeyProviderError>, other: Effect.Effect<A, KeyProviderError>) =>
+  Effect.catchIf(
+    attempt,
+    ({ reason }) => reason !== "Unavailable",
+    (error) => Effect.mapError(other, (second) => second.reason === "Unavailable" ? second : mostTelling(error, second))
+  )
+
+/** A provider that knows the key says more than one that never had it. */
+const mostTelling = (first: KeyProviderError, second: KeyProviderError) =>
+  first.reason === "KeyNotFound" || first.reason === "Malformed" ? second : first
+
+/**
+ * A provider and those before it: the first wraps, and whatever the first does not open is given to the previous ones
+ * in turn. With `KeyRotation.rewrapAll` this is how a passphrase is changed and how a database moves from a local key
+ * to a KMS; afterwards the previous providers can go.
+ *
+ * @example
+ * ```ts
+ * import { KeyProvider } from "@sennit/secure-sessions"
+ * import { Redacted } from "effect"
+ *
+ * const keys = KeyProvider.layerSuccession(
+ *   KeyProvider.layerPassphrase({ passphrase: Redacted.make("new words") }),
+ *   [KeyProvider.layerPassphrase({ passphrase: Redacted.make("old words") })]
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSuccession = <E, R>(
+  primary: Layer.Layer<KeyProvider, E, R>,
+  previous: ReadonlyArray<Layer.Layer<KeyProvider, E, R>>
+): Layer.Layer<KeyProvider, E, R> =>
+  Layer.scoped(
+    KeyProvider,
+    Effect.gen(function*() {
+      const scope = yield* Effect.scope
+      // Each is built on its own: a provider may be the same layer value with another key.
+      const build = (layer: Layer.Layer<KeyProvider, E, R>) =>
+        Effect.map(Layer.buildWithScope(Layer.fresh(layer), scope), Context.get(KeyProvider))
+      const first = yield* build(primary)
+      const others = yield* Effect.forEach(previous, build)
+      const unwrap = (wrapped: WrappedKey, context: EncryptionContext) =>
+        others.reduce(
+          (attempt, provider) => orElse(attempt, provider.unwrap(wrapped, context)),
+          first.unwrap(wrapped, context)
+        )
+      const move = (wrapped: WrappedKey, context: EncryptionContext) =>
+        Effect.acquireUseRelease(
+          unwrap(wrapped, context),
+          (dataKey) => first.wrap(dataKey, context),
+          (dataKey) => Effect.sync(() => Redacted.value(dataKey).fill(0))
+        )
+      return {
+        ...first,
+        unwrap,
+        rewrap: (wrapped, context) => orElse(first.rewrap(wrapped, context), move(wrapped, context))
+      }
+    })
+  )
 
 /** A name that tells keys apart and gives nothing of them away. */
 const nameOf = (key: Redacted.Redacted<Uint8Array>): string =>

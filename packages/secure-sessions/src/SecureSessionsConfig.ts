@@ -70,13 +70,23 @@ export interface KeyLimits {
   readonly timeToLiveMillis: number
   /** Records one data key may seal. Default 2^31, half of what random 96-bit nonces allow by NIST SP 800-38D. */
   readonly sealLimit: number
+  /** Records sealed or opened before a data key is unwrapped anew. Default 2^24. */
+  readonly maxUses: number
+  /** Bytes sealed before a data key is unwrapped anew. Default 1 GiB. */
+  readonly maxBytes: number
 }
 
 /**
  * @category defaults
  * @since 0.1.0
  */
-export const defaultKeyLimits: KeyLimits = { capacity: 1000, timeToLiveMillis: 300_000, sealLimit: 2 ** 31 }
+export const defaultKeyLimits: KeyLimits = {
+  capacity: 1000,
+  timeToLiveMillis: 300_000,
+  sealLimit: 2 ** 31,
+  maxUses: 2 ** 24,
+  maxBytes: 2 ** 30
+}
 
 /**
  * The 32 bytes of a key written as 64 hex digits or as base64 (also base64url).

@@ -59,13 +59,14 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
  */
 export class KeyProviderError extends Schema.TaggedError<KeyProviderError>()("KeyProviderError", {
   provider: Schema.String,
-  operation: Schema.Literal("generateDataKey", "unwrap", "primary"),
+  operation: Schema.Literal("generateDataKey", "wrap", "unwrap", "rewrap", "primary"),
   /**
-   * `KeyNotFound`: the provider has no key of that id. `AuthenticationFailed`: the wrapped key does not authenticate,
+   * `KeyNotFound`: the provider has no key of that id. `KeyDisabled`: it has, and may not use it.
+   * `AuthenticationFailed`: the wrapped key does not authenticate,
    * so the key is another one, or the row or its owner was altered. `Malformed`: not a wrapped key of this provider.
    * `Unavailable`: the provider could not be asked.
    */
-  reason: Schema.Literal("KeyNotFound", "AuthenticationFailed", "Malformed", "Unavailable"),
+  reason: Schema.Literal("KeyNotFound", "KeyDisabled", "AuthenticationFailed", "Malformed", "Unavailable"),
   retryable: Schema.Boolean,
   cause: Schema.optional(Schema.Defect)
 }) {
@@ -78,7 +79,8 @@ export class KeyProviderError extends Schema.TaggedError<KeyProviderError>()("Ke
 /**
  * A record could not be opened. It was left as it is.
  *
- * - `KeyNotFound`: its owner has no key with the id that the envelope names.
+ * - `KeyNotFound`: its owner has no key with the id that the envelope names, or the provider lacks the key that wraps it.
+ * - `KeyDisabled`: the key that wraps its data key may not be used at present.
  * - `KeyShredded`: the user was erased; nothing of them can be read or written any more.
  * - `AuthenticationFailed`: altered, cut, or moved from another place (user, session, table, row, position).
  * - `CommitmentMismatch`: the unwrapped key is not the one that was promised when it was made.
@@ -92,6 +94,7 @@ export class KeyProviderError extends Schema.TaggedError<KeyProviderError>()("Ke
 export class DecryptionError extends Schema.TaggedError<DecryptionError>()("DecryptionError", {
   reason: Schema.Literal(
     "KeyNotFound",
+    "KeyDisabled",
     "KeyShredded",
     "AuthenticationFailed",
     "CommitmentMismatch",

@@ -204,7 +204,9 @@ describe("a wrong key at start", () => {
         id: "kms",
         primary: Effect.fail(down),
         generateDataKey: () => Effect.fail(down),
-        unwrap: () => Effect.fail(down)
+        wrap: () => Effect.fail(down),
+        unwrap: () => Effect.fail(down),
+        rewrap: () => Effect.fail(down)
       })
       const error = yield* Effect.flip(Effect.scoped(Layer.build(openFile(filename, provider))))
       expect(error).toMatchObject({ _tag: "KeyProviderError", reason: "Unavailable", retryable: true })

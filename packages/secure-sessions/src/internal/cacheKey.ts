@@ -12,14 +12,19 @@ export class DataKey {
   kept = false
   /** Seals that were reserved in the database and not used yet. */
   reserved = 0
+  /** Records sealed or opened and bytes of them, since the key was unwrapped. */
+  uses = 0
+  volume = 0
   readonly name: string
-  readonly #derived = new Map<string, Buffer>()
+  readonly #derived: Map<string, Buffer>
   readonly keyId: Uint8Array
   readonly #bytes: Uint8Array
 
-  constructor(keyId: Uint8Array, bytes: Uint8Array) {
+  /** Keys for single purposes that were carried over from an earlier data key are taken as they are. */
+  constructor(keyId: Uint8Array, bytes: Uint8Array, carried: ReadonlyMap<string, Buffer> = new Map()) {
     this.keyId = keyId
     this.#bytes = bytes
+    this.#derived = new Map(carried)
     this.name = hex(keyId)
   }
 
@@ -40,28 +45,46 @@ export class DataKey {
   }
 }
 
+/** @internal */
+export interface CacheLimits {
+  readonly capacity: number
+  /** In milliseconds. */
+  readonly timeToLive: number
+  readonly maxUses: number
+  readonly maxBytes: number
+}
+
+interface Entry {
+  readonly key: DataKey
+  readonly owner: string
+  readonly expires: number
+}
+
 /**
- * Data keys by name: bounded, least recently used first out, each for a time. Whatever leaves is wiped.
+ * Data keys by name: bounded, least recently used first out, each for a time, a number of uses and of bytes. Whatever
+ * leaves is wiped.
  *
  * @internal
  */
 export class KeyCache {
-  readonly #entries = new Map<string, { readonly key: DataKey; readonly expires: number }>()
-  /** A key of these may still be on its way from the provider when it is shredded. */
+  readonly #entries = new Map<string, Entry>()
+  /** A key of these owners may still be on its way from the provider when it is shredded. */
   readonly #shredded = new Set<string>()
-  readonly #capacity: number
-  readonly #timeToLive: number
+  readonly #limits: CacheLimits
 
-  constructor(capacity: number, timeToLive: number) {
-    this.#capacity = capacity
-    this.#timeToLive = timeToLive
+  constructor(limits: CacheLimits) {
+    this.#limits = limits
+  }
+
+  #isSpent({ expires, key }: Entry, now: number): boolean {
+    return expires <= now || key.uses >= this.#limits.maxUses || key.volume >= this.#limits.maxBytes
   }
 
   get(name: string, now: number): DataKey | undefined {
     const entry = this.#entries.get(name)
     if (entry === undefined) return undefined
     this.#entries.delete(name)
-    if (entry.expires <= now) {
+    if (this.#isSpent(entry, now)) {
       entry.key.wipe()
       return undefined
     }
@@ -70,8 +93,8 @@ export class KeyCache {
   }
 
   /** Keeps the key, unless one is kept already: then that one, and the new one is wiped. */
-  put(name: string, key: DataKey, now: number): DataKey {
-    if (this.#shredded.has(name)) {
+  put(name: string, owner: string, key: DataKey, now: number): DataKey {
+    if (this.#shredded.has(owner)) {
       key.wipe()
       return key
     }
@@ -81,20 +104,25 @@ export class KeyCache {
       return kept
     }
     for (const [other, entry] of this.#entries) {
-      if (entry.expires > now && this.#entries.size < this.#capacity) break
+      if (!this.#isSpent(entry, now) && this.#entries.size < this.#limits.capacity) break
       this.#entries.delete(other)
       entry.key.wipe()
     }
     key.kept = true
-    this.#entries.set(name, { key, expires: now + this.#timeToLive })
+    this.#entries.set(name, { key, owner, expires: now + this.#limits.timeToLive })
     return key
   }
 
-  /** Wipes the key and keeps none of this name again. */
-  shred(name: string): void {
-    this.#shredded.add(name)
+  /** Wipes the key of this name. */
+  drop(name: string): void {
     this.#entries.get(name)?.key.wipe()
     this.#entries.delete(name)
+  }
+
+  /** Wipes all keys of the owner and keeps none of them again. */
+  shred(owner: string): void {
+    this.#shredded.add(owner)
+    for (const [name, entry] of this.#entries) if (entry.owner === owner) this.drop(name)
   }
 
   clear(): void {

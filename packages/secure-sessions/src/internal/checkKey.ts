@@ -7,6 +7,7 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { KeyProvider } from "../KeyProvider.ts"
+import type { KeyProviderError } from "../SecureSessionsError.ts"
 import { ConfigurationError, DecryptionError } from "../SecureSessionsError.ts"
 import { derive, hex, isEqual } from "./deriveKey.ts"
 import { hasTables } from "./migrateSchema.ts"
@@ -37,7 +38,12 @@ export const keyShredded = (app: string, user: string, keyId: unknown): Decrypti
     }
   })
 
-const refuse = (row: KeyRow, reason: "MalformedEnvelope" | "CommitmentMismatch") =>
+/** @internal */
+export const refuseKey = (
+  row: KeyRow,
+  reason: DecryptionError["reason"],
+  column: "wrapped" | "carried" = "wrapped"
+): DecryptionError =>
   new DecryptionError({
     reason,
     location: {
@@ -45,11 +51,15 @@ const refuse = (row: KeyRow, reason: "MalformedEnvelope" | "CommitmentMismatch")
       user: row.user_id,
       session: "",
       table: "session_keys",
-      column: "wrapped",
+      column,
       id: row.kid instanceof Uint8Array ? hex(row.kid) : "",
       sequence: 0
     }
   })
+
+/** A key that the provider lacks or may not use is a fact about the record; all else is about the provider. */
+const withoutKey = (row: KeyRow, error: KeyProviderError): KeyProviderError | DecryptionError =>
+  error.reason === "KeyNotFound" || error.reason === "KeyDisabled" ? refuseKey(row, error.reason) : error
 
 /**
  * Unwraps a stored data key and holds it to its commitment, once for all records that it opens.
@@ -59,16 +69,16 @@ const refuse = (row: KeyRow, reason: "MalformedEnvelope" | "CommitmentMismatch")
 export const unwrapRow = Effect.fnUntraced(function*(provider: typeof KeyProvider.Service, row: KeyRow) {
   const { commitment, kid, wrapped } = row
   if (!(kid instanceof Uint8Array) || !(commitment instanceof Uint8Array) || !(wrapped instanceof Uint8Array)) {
-    return yield* refuse(row, "MalformedEnvelope")
+    return yield* refuseKey(row, "MalformedEnvelope")
   }
   const plaintext = yield* provider.unwrap(
     { kekId: row.kek_id, bytes: wrapped },
     { app: row.app, user: row.user_id, keyId: kid, commitment }
-  )
+  ).pipe(Effect.catchAll((error) => Effect.fail(withoutKey(row, error))))
   const bytes = Redacted.value(plaintext)
   if (!isEqual(derive(bytes, "kid", 16), kid) || !isEqual(derive(bytes, "commitment", 32), commitment)) {
     bytes.fill(0)
-    return yield* refuse(row, "CommitmentMismatch")
+    return yield* refuseKey(row, "CommitmentMismatch")
   }
   return { keyId: kid, bytes }
 })

@@ -18,6 +18,7 @@ const prefixLength = saltAt + 16
 const maxSalts = 64
 
 interface DerivedKey {
+  readonly kekId: string
   readonly prefix: Uint8Array
   readonly key: Uint8Array
 }
@@ -45,9 +46,20 @@ const runScrypt = (
     const N = 2 ** cost.logN
     const options = { N, r: cost.r, p: cost.p, maxmem: 256 * N * cost.r + 1024 * cost.p * cost.r }
     scrypt(Redacted.value(passphrase).normalize("NFKC"), prefix.subarray(saltAt), 32, options, (error, key) => {
-      resume(error === null ? Effect.succeed({ prefix, key }) : Effect.fail(failure("Unavailable", error)))
+      resume(
+        error === null
+          ? Effect.succeed({ kekId: nameOf(prefix), prefix, key })
+          : Effect.fail(failure("Unavailable", error))
+      )
     })
   })
+
+/** Names cost and salt, so that a rotation finds what was wrapped at another cost or under another passphrase. */
+const nameOf = (prefix: Uint8Array): string =>
+  `scrypt-${prefix.subarray(2, saltAt).join("-")}-${hex(prefix.subarray(saltAt, saltAt + 8))}`
+
+const isAt = (prefix: Uint8Array, { logN, p, r }: ScryptCost) =>
+  prefix[2] === logN && prefix[3] === r && prefix[4] === p
 
 const newPrefix = (cost: ScryptCost): Uint8Array =>
   Buffer.concat([Uint8Array.of(1, 1, cost.logN, cost.r, cost.p), random(16)])
@@ -79,16 +91,21 @@ export const makePassphraseKeys = Effect.fnUntraced(function*(passphrase: Redact
       return share(name, Effect.tap(runScrypt(passphrase, Uint8Array.from(prefix), work), (key) => remember(name, key)))
     })
 
+  const ownPrefix = Effect.sync(() => own ??= newPrefix(cost))
+
   return {
-    /** New keys use the salt that this process already derived at the configured cost, else a new one. */
-    current: Effect.suspend(() => keyOf(own ??= newPrefix(cost), cost)),
-    find: (prefix: Uint8Array): Effect.Effect<Uint8Array, KeyProviderError> => {
+    primary: Effect.map(ownPrefix, (prefix) => ({ id: nameOf(prefix) })),
+    /** New keys use the salt of what this passphrase already opened at the configured cost, else a new one. */
+    current: Effect.flatMap(ownPrefix, (prefix) => keyOf(prefix, cost)),
+    opened: (prefix: Uint8Array): void => {
+      if (own === undefined && isAt(prefix, cost)) own = Uint8Array.from(prefix)
+    },
+    find: (_kekId: string, prefix: Uint8Array): Effect.Effect<Uint8Array, KeyProviderError> => {
       const [version, kdf, logN = 0, r = 0, p = 0] = prefix
       const stored = { logN, r, p }
       if (prefix.length !== prefixLength || version !== 1 || kdf !== 1 || !isSane(stored)) {
         return Effect.fail(failure("Malformed"))
       }
-      if (own === undefined && logN === cost.logN && r === cost.r && p === cost.p) own = Uint8Array.from(prefix)
       return Effect.map(keyOf(prefix, stored), ({ key }) => key)
     }
   }
