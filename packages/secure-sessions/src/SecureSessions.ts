@@ -127,6 +127,7 @@ export const layerMemory: Layer.Layer<Services | SqlClient.SqlClient, BuildError
 export const layerConfig: Layer.Layer<Services | SqlClient.SqlClient, BuildError | ConfigError> = Layer.unwrapEffect(
   Effect.map(
     SecureSessionsConfig.database,
-    ({ sqlite, url }) => Option.match(url, { onNone: () => layerSqlite(sqlite), onSome: (url) => layerPg({ url }) })
+    ({ sqlite, url }) =>
+      Option.match(url, { onNone: () => layerSqlite(sqlite), onSome: (found) => layerPg({ url: found }) })
   )
 ).pipe(Layer.provide(KeyProvider.layerConfig))

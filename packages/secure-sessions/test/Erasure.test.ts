@@ -2,7 +2,8 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import { DataKeys, Encryption, type SecureSessionsError, Session, SessionService } from "@sennit/secure-sessions"
 import { Effect, Layer, Option, Redacted, Stream } from "effect"
-import { ada, app, eve, fileLayer, filesOf, keyring, openFile, say, temporaryFile, using } from "./support.ts"
+import { describeDatabases } from "./databases.ts"
+import { ada, app, eve, filesOf, keyring, openFile, say, temporaryFile, using } from "./support.ts"
 
 const collect = <A, E>(stream: Stream.Stream<A, E>) => Effect.map(Stream.runCollect(stream), (all) => Array.from(all))
 const idOf = (text: string) => Session.SessionId.make(text)
@@ -17,9 +18,11 @@ const fill = (user: Session.UserId, id = "one") =>
     return yield* sessions.append(yield* sessions.append(session, say(1)), say(2))
   })
 
-describe("eraseUser", () => {
+describeDatabases("eraseUser", (database) => {
+  const fresh = using(database.layer)
+
   it.scoped("whatever is asked of an erased user afterwards fails with KeyShredded, and others read as before", () =>
-    using(fileLayer)(Effect.gen(function*() {
+    fresh(Effect.gen(function*() {
       const sessions = yield* SessionService.SessionService
       const encryption = yield* Encryption.Encryption
       const sql = yield* SqlClient.SqlClient
@@ -68,6 +71,46 @@ describe("eraseUser", () => {
       expect(nobody).toMatchObject({ keyId: Option.none(), sessions: 0 })
     })))
 
+  it.scoped("another service on the same database, with the key still in memory, can write nothing for the erased user", () =>
+    Effect.gen(function*() {
+      const place = yield* database.make
+      const open = Effect.flatMap(
+        Layer.build(place()),
+        (context) => Effect.provide(SessionService.SessionService, context)
+      )
+      const [left, right] = [yield* open, yield* open]
+      const session = yield* left.create({ app, user: ada })
+      const theirs = Option.getOrThrow(yield* right.get(session.ref))
+      yield* left.eraseUser(app, ada)
+      expect(yield* Effect.flip(right.append(theirs, say(1)))).toMatchObject({ _tag: "SessionNotFound" })
+      expect(yield* Effect.flip(right.create({ app, user: ada }))).toMatchObject(shredded)
+      expect(yield* Effect.flip(right.get(session.ref))).toMatchObject(shredded)
+    }))
+
+  it.scoped("is refused inside a transaction, which could bring the key back", () =>
+    fresh(Effect.gen(function*() {
+      const sessions = yield* SessionService.SessionService
+      const sql = yield* SqlClient.SqlClient
+      const { ref } = yield* fill(ada)
+      const error = yield* Effect.flip(sql.withTransaction(sessions.eraseUser(app, ada)))
+      expect(error).toMatchObject({ _tag: "StorageError" })
+      expect(Option.isSome(yield* sessions.get(ref))).toBe(true)
+    })))
+
+  it.scoped("the key in memory is overwritten at once, and what fails beside leaves it as it was", () =>
+    using(DataKeys.layer().pipe(Layer.provideMerge(database.layer), Layer.provide(keyring())))(Effect.gen(function*() {
+      const keys = yield* DataKeys.DataKeys
+      const owner = { app: "desk", user: "ada" }
+      const derived = yield* keys.use(owner, 0, (key) => key.derive("test", 32))
+      expect(yield* Effect.flip(keys.shred(owner, Effect.fail("no")))).toBe("no")
+      expect(yield* keys.use(owner, 0, (key) => Buffer.from(key.derive("test", 32)))).toEqual(derived)
+      yield* keys.shred(owner, Effect.void)
+      expect(derived.every((byte) => byte === 0)).toBe(true)
+      expect(yield* Effect.flip(keys.find(owner, () => 1))).toMatchObject(shredded)
+    })))
+})
+
+describe("the file of SQLite", () => {
   it.scoped("neither the wrapped key nor a record of an erased user is in any file, whatever lies around it", () =>
     Effect.gen(function*() {
       const filename = yield* temporaryFile
@@ -107,49 +150,13 @@ describe("eraseUser", () => {
         )
       }))
     }))
-
-  it.scoped("another service on the same file, with the key still in memory, can write nothing for the erased user", () =>
-    Effect.gen(function*() {
-      const filename = yield* temporaryFile
-      const open = Effect.flatMap(
-        Layer.build(openFile(filename)),
-        (context) => Effect.provide(SessionService.SessionService, context)
-      )
-      const [left, right] = [yield* open, yield* open]
-      const session = yield* left.create({ app, user: ada })
-      const theirs = Option.getOrThrow(yield* right.get(session.ref))
-      yield* left.eraseUser(app, ada)
-      expect(yield* Effect.flip(right.append(theirs, say(1)))).toMatchObject({ _tag: "SessionNotFound" })
-      expect(yield* Effect.flip(right.create({ app, user: ada }))).toMatchObject(shredded)
-      expect(yield* Effect.flip(right.get(session.ref))).toMatchObject(shredded)
-    }))
-
-  it.scoped("is refused inside a transaction, which could bring the key back", () =>
-    using(fileLayer)(Effect.gen(function*() {
-      const sessions = yield* SessionService.SessionService
-      const sql = yield* SqlClient.SqlClient
-      const { ref } = yield* fill(ada)
-      const error = yield* Effect.flip(sql.withTransaction(sessions.eraseUser(app, ada)))
-      expect(error).toMatchObject({ _tag: "StorageError" })
-      expect(Option.isSome(yield* sessions.get(ref))).toBe(true)
-    })))
-
-  it.scoped("the key in memory is overwritten at once, and what fails beside leaves it as it was", () =>
-    using(DataKeys.layer().pipe(Layer.provideMerge(fileLayer), Layer.provide(keyring())))(Effect.gen(function*() {
-      const keys = yield* DataKeys.DataKeys
-      const owner = { app: "desk", user: "ada" }
-      const derived = yield* keys.use(owner, 0, (key) => key.derive("test", 32))
-      expect(yield* Effect.flip(keys.shred(owner, Effect.fail("no")))).toBe("no")
-      expect(yield* keys.use(owner, 0, (key) => Buffer.from(key.derive("test", 32)))).toEqual(derived)
-      yield* keys.shred(owner, Effect.void)
-      expect(derived.every((byte) => byte === 0)).toBe(true)
-      expect(yield* Effect.flip(keys.find(owner, () => 1))).toMatchObject(shredded)
-    })))
 })
 
-describe("exportUser", () => {
+describeDatabases("exportUser", (database) => {
+  const fresh = using(database.layer)
+
   it.scoped("gives all of one user in pieces, secrets redacted, and nothing of others", () =>
-    using(fileLayer)(Effect.gen(function*() {
+    fresh(Effect.gen(function*() {
       const sessions = yield* SessionService.SessionService
       yield* fill(eve)
       yield* fill(ada)

@@ -5,7 +5,8 @@ import { Session, SessionService } from "@sennit/secure-sessions"
 import { Effect, Option } from "effect"
 import { copyFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { ada, app, fileLayer, openFile, say, temporaryFile, using } from "./support.ts"
+import { describeDatabases } from "./databases.ts"
+import { ada, app, openFile, say, temporaryFile, using } from "./support.ts"
 
 const here = "app = 'desk' AND user_id = 'ada' AND session_id = 'one'"
 const ref = { app, user: ada, id: Session.SessionId.make("one") }
@@ -188,16 +189,18 @@ const damages: ReadonlyArray<Damage> = [
   )
 ]
 
-describe("verify", () => {
+describeDatabases("verify", (database) => {
+  const fresh = using(database.layer)
+
   it.scoped.each(damages)(
     "$name: $kind at $sequence",
     ({ kind, sequence, statements }) =>
-      using(fileLayer)(Effect.gen(function*() {
+      fresh(Effect.gen(function*() {
         const { loosen, restore, save, sessions, sql, violation } = yield* setting(5)
         yield* save("kept")
         yield* loosen
         expect(yield* sessions.verify(ref)).toMatchObject({ revision: 5, eventCount: 5, unchained: 0 })
-        yield* Effect.forEach(statements, (statement) => sql.unsafe(statement))
+        yield* Effect.forEach(statements, (statement) => sql.unsafe(database.inDialect(statement)))
         expect(yield* violation).toMatchObject({ _tag: "IntegrityViolation", kind, sequence, ref })
         yield* restore("kept")
         expect(yield* sessions.verify(ref)).toMatchObject({ revision: 5, eventCount: 5 })
@@ -205,7 +208,7 @@ describe("verify", () => {
   )
 
   it.scoped("rows of an older copy of the history are rolled back", () =>
-    using(fileLayer)(Effect.gen(function*() {
+    fresh(Effect.gen(function*() {
       const { append, restore, save, sessions, sql, violation } = yield* setting(3)
       yield* save("old")
       yield* append("four")
@@ -248,7 +251,7 @@ describe("verify", () => {
     })))
 
   it.scoped("an append does not make the claims of an altered session row true", () =>
-    using(fileLayer)(Effect.gen(function*() {
+    fresh(Effect.gen(function*() {
       const { sessions, sql, violation } = yield* setting(5)
       yield* sql`DELETE FROM session_events WHERE sequence > 3`
       yield* sql`UPDATE sessions SET revision = 3, event_count = 3,
@@ -261,20 +264,20 @@ describe("verify", () => {
     })))
 
   it.scoped("a history longer than what is read at a time is verified to its end", () =>
-    using(fileLayer)(Effect.gen(function*() {
+    fresh(Effect.gen(function*() {
       const { append, sessions, sql, violation } = yield* setting(255)
       for (const count of [256, 257]) {
         yield* append(count)
         expect(yield* sessions.verify(ref)).toMatchObject({ eventCount: count })
       }
-      yield* sql`UPDATE session_events SET link = zeroblob(12) WHERE sequence = 256`
+      yield* sql.unsafe(database.inDialect("UPDATE session_events SET link = zeroblob(12) WHERE sequence = 256"))
       expect(yield* violation).toMatchObject({ kind: "Altered", sequence: 256 })
       yield* sql`DELETE FROM session_events WHERE sequence = 256`
       expect(yield* violation).toMatchObject({ kind: "Deleted", sequence: 256 })
     })))
 
   it.scoped("a session that is not there is not found, and one without events is whole", () =>
-    using(fileLayer)(Effect.gen(function*() {
+    fresh(Effect.gen(function*() {
       const { sessions } = yield* setting(0)
       expect(yield* sessions.verify(ref)).toMatchObject({ revision: 0, eventCount: 0, unchained: 0 })
       const none = { ...ref, id: Session.SessionId.make("none") }

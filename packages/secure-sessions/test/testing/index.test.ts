@@ -2,7 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { KeyProvider, SecureSessions } from "@sennit/secure-sessions"
 import { keyProviderContract, sessionServiceContract } from "@sennit/secure-sessions/testing"
 import { Effect, Exit, Redacted } from "effect"
-import { fileLayer, keyOf, keyring, using } from "../support.ts"
+import { describeDatabases } from "../databases.ts"
+import { keyOf, keyring, using } from "../support.ts"
 
 const cheap = { logN: 4, r: 8, p: 1 }
 
@@ -23,7 +24,7 @@ for (const [name, provider] of Object.entries(providers)) {
   })
 }
 
-const services = { "a SQLite file": fileLayer, "memory": SecureSessions.layerMemory }
+const services = { "memory": SecureSessions.layerMemory }
 
 for (const [name, service] of Object.entries(services)) {
   describe(`session service contract: ${name}`, () => {
@@ -32,6 +33,12 @@ for (const [name, service] of Object.entries(services)) {
     }
   })
 }
+
+describeDatabases("session service contract", (database) => {
+  for (const { name: promise, run } of sessionServiceContract) {
+    it.scoped(promise, () => using(database.layer)(run))
+  }
+})
 
 describe("contracts", () => {
   it.effect("a provider that ignores its context is found out", () =>
@@ -42,7 +49,9 @@ describe("contracts", () => {
         primary: Effect.succeed({ id: "k" }),
         generateDataKey: () =>
           Effect.succeed({ plaintext: Redacted.make(key), wrapped: { kekId: "k", bytes: Uint8Array.of(1, 2, 3) } }),
-        unwrap: () => Effect.succeed(Redacted.make(key))
+        wrap: () => Effect.succeed({ kekId: "k", bytes: Uint8Array.of(1, 2, 3) }),
+        unwrap: () => Effect.succeed(Redacted.make(key)),
+        rewrap: Effect.succeed
       })
       const exits = yield* Effect.forEach(keyProviderContract, ({ run }) =>
         Effect.exit(Effect.provideService(run, KeyProvider.KeyProvider, careless)))
