@@ -12,7 +12,7 @@ import { makeCuts, makeResponseInput } from "./responseInputs.ts"
  * - `exception`: we read what llhttp refuses, by the written rules below
  * - `disagreement`: everything else, said in `detail` with the input
  */
-export interface Comparison {
+interface Comparison {
   readonly verdict: "accepted" | "refused" | "stricter" | "exception" | "disagreement"
   readonly detail: string
 }

@@ -30,7 +30,8 @@ const capacity = 65_536
 export type Llhttp = (bytes: Uint8Array, method: string) => Reading
 
 export const loadLlhttp = (): Llhttp => {
-  const wasm: unknown = createRequire(import.meta.url)("undici/lib/llhttp/llhttp-wasm.js")
+  const require = createRequire(import.meta.url)
+  const wasm: unknown = require("undici/lib/llhttp/llhttp-wasm.js")
   if (!Buffer.isBuffer(wasm)) throw new Error("undici has not the llhttp that is the oracle")
 
   let informational: Array<number> = []
