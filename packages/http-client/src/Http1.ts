@@ -5,11 +5,15 @@
  * @since 0.1.0
  */
 import { InvalidRequest } from "./HttpError.ts"
+import type { Field, ResponseHead } from "./internal/modelResponse.ts"
+import type { ResponseFailure } from "./internal/parseResponse.ts"
+import { ResponseReader } from "./internal/parseResponse.ts"
 import { TOKEN } from "./internal/scanBytes.ts"
+import * as Limits from "./Limits.ts"
 
 export { parseFields, ResponseHead } from "./internal/modelResponse.ts"
 export type { Field, ResponseEvents } from "./internal/modelResponse.ts"
-export { ResponseParser } from "./internal/parseResponse.ts"
+export { ResponseReader } from "./internal/parseResponse.ts"
 export type { ResponseFailure } from "./internal/parseResponse.ts"
 
 /**
@@ -150,3 +154,72 @@ export const encodeChunkSize = (length: number): string => `${length.toString(16
  * @category encoding
  */
 export const lastChunk = "0\r\n\r\n"
+
+/**
+ * What a `ResponseParser` gives, in this order: informational responses, the head, the body in pieces, the end.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ResponseEvent =
+  | { readonly _tag: "Informational"; readonly status: number }
+  | { readonly _tag: "Head"; readonly head: ResponseHead }
+  | { readonly _tag: "Body"; readonly bytes: Uint8Array }
+  | { readonly _tag: "End"; readonly trailers: ReadonlyArray<Field> }
+
+/**
+ * Parses one response: `push` takes bytes in any division and gives the events in them, `finish` says that no more will
+ * come. Both throw what makes the response unacceptable: `ProtocolError` with its reason and offset, `HeadersTooLarge` or
+ * `BodyTooLarge`. A driver that wants callbacks, and one parser for all the responses of a connection, has
+ * `ResponseReader`, which this is made of.
+ *
+ * @example
+ * ```ts
+ * import { Http1 } from "@sennit/http-client"
+ *
+ * const parser = new Http1.ResponseParser()
+ * const events = [
+ *   ...parser.push(Buffer.from("HTTP/1.1 200 OK\r\nContent-Le")),
+ *   ...parser.push(Buffer.from("ngth: 2\r\n\r\nok"))
+ * ]
+ * // Head, Body, End
+ * ```
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export class ResponseParser {
+  readonly #reader: ResponseReader
+  #events: Array<ResponseEvent> = []
+
+  /** `method` is that of the request: the response to HEAD has no body. */
+  constructor(options: { readonly method?: string; readonly limits?: Partial<Limits.Limits> } = {}) {
+    this.#reader = new ResponseReader({
+      onInformational: (status) => this.#events.push({ _tag: "Informational", status }),
+      onHead: (head) => this.#events.push({ _tag: "Head", head }),
+      onBody: (view) => this.#events.push({ _tag: "Body", bytes: view.slice() }),
+      onEnd: (trailers) => this.#events.push({ _tag: "End", trailers })
+    }, { ...Limits.defaults, ...options.limits })
+    this.#reader.start(options.method ?? "GET")
+  }
+
+  /** How many of the pushed bytes came after the end of the response. */
+  get excess(): number {
+    return this.#reader.excess
+  }
+
+  push(bytes: Uint8Array): ReadonlyArray<ResponseEvent> {
+    return this.#take(this.#reader.push(bytes))
+  }
+
+  finish(): ReadonlyArray<ResponseEvent> {
+    return this.#take(this.#reader.finish())
+  }
+
+  #take(failure: ResponseFailure | undefined): ReadonlyArray<ResponseEvent> {
+    if (failure !== undefined) throw failure
+    const events = this.#events
+    this.#events = []
+    return events
+  }
+}

@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import type * as Headers from "@effect/platform/Headers"
 import * as PlatformClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
@@ -13,10 +14,12 @@ import type { ConfigError } from "effect/ConfigError"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import * as ConnectionPool from "./ConnectionPool.ts"
 import type { PoolOptions } from "./HttpConfig.ts"
 import type { Origin } from "./internal/openSocket.ts"
 import { makeOriginOf, prepareRequest, requestErrorOf, urlOf } from "./internal/prepareRequest.ts"
+import { trailersIn } from "./internal/readBody.ts"
 import { NetResponse } from "./internal/readResponse.ts"
 import { BufferedExchange } from "./internal/runExchange.ts"
 import { isTraced, traceRequest } from "./internal/traceRequest.ts"
@@ -42,7 +45,7 @@ const exchange = (
           : Effect.fail(requestErrorOf(request, settled.failure))
       )
     })
-    pool.unsafeDispatch(made)
+    pool.unsafeExchange(made)
     return Effect.sync(() => made.cancel())
   })
 }
@@ -63,9 +66,10 @@ export const make = (pool: Pool): PlatformClient.HttpClient => {
       Effect.withFiberRuntime<HttpClientResponse, HttpClientError>((fiber) => {
         const url = urlOf(request)
         if ("_tag" in url) return Effect.fail(requestErrorOf(request, url))
+        const origin = originOf(`${url.protocol}//${url.host}`)
         return isTraced(fiber, request)
-          ? traceRequest(fiber, request, url, (traced) => exchange(pool, traced, url, originOf(url)))
-          : exchange(pool, request, url, originOf(url))
+          ? traceRequest(fiber, request, url, (traced) => exchange(pool, traced, url, origin))
+          : exchange(pool, request, url, origin)
       })
     ),
     Effect.succeed
@@ -114,3 +118,11 @@ export const layerPooled = (
  */
 export const layerConfig: Layer.Layer<PlatformClient.HttpClient | ConnectionPool.ConnectionPool, ConfigError> = Layer
   .provideMerge(layer, ConnectionPool.layerConfig)
+
+/**
+ * The trailers that came after the body: none before the body was read to its end, and from other clients.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const trailers = (response: HttpClientResponse): Option.Option<Headers.Headers> => trailersIn(response)

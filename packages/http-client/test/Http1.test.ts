@@ -1,7 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off -- reads vectors, and compares with node's own parser
 import { describe, expect, it } from "@effect/vitest"
-import type { HttpError } from "@sennit/http-client"
-import { Http1, Limits } from "@sennit/http-client"
+import { Http1, HttpError, Limits } from "@sennit/http-client"
 import * as FastCheck from "effect/FastCheck"
 import * as Fs from "node:fs"
 
@@ -18,7 +17,7 @@ interface Outcome {
   readonly excess: number
 }
 
-const describeFailure = (failure: Http1.ResponseFailure): string =>
+const describeFailure = (failure: HttpError.HttpError): string =>
   failure._tag === "ProtocolError" ? `${failure.reason}@${failure.offset}` : failure._tag
 
 /** Parse one response, delivered in pieces that end at `cuts`. */
@@ -36,7 +35,7 @@ const parse = (
     if (head !== undefined) responses.push({ status: head.status, fields: head.fields, body, trailers })
     head = undefined
   }
-  const parser = new Http1.ResponseParser({
+  const parser = new Http1.ResponseReader({
     onInformational: (status) => informational.push(status),
     onHead: (made) => {
       head = made
@@ -64,6 +63,35 @@ const parse = (
   }
 }
 
+/** The same through the parser that gives events and throws. */
+const parseEvents = (
+  bytes: Uint8Array,
+  cuts: ReadonlyArray<number>,
+  method = "GET"
+): Pick<Outcome, "responses" | "end"> => {
+  const parser = new Http1.ResponseParser({ method })
+  const responses: Array<Outcome["responses"][number]> = []
+  let head: Http1.ResponseHead | undefined
+  let body = ""
+  const take = (events: ReadonlyArray<Http1.ResponseEvent>) => {
+    for (const event of events) {
+      if (event._tag === "Head") head = event.head
+      else if (event._tag === "Body") body += Buffer.from(event.bytes).toString("latin1")
+      else if (event._tag === "End" && head !== undefined) {
+        responses.push({ status: head.status, fields: head.fields, body, trailers: event.trailers })
+      }
+    }
+  }
+  const places = [0, ...cuts, bytes.length]
+  try {
+    for (let i = 1; i < places.length; i++) take(parser.push(bytes.subarray(places[i - 1], places[i])))
+    take(parser.finish())
+    return { responses, end: "ok" }
+  } catch (failure) {
+    return { responses, end: HttpError.isHttpError(failure) ? describeFailure(failure) : "another error" }
+  }
+}
+
 const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1")
 const each = (length: number) => Array.from({ length: Math.max(0, length - 1) }, (_, i) => i + 1)
 
@@ -72,7 +100,7 @@ const chunked = `${ok}Transfer-Encoding: chunked\r\n\r\n`
 
 const keepAliveOf = (head: string) => {
   let known: Http1.ResponseHead | undefined
-  const parser = new Http1.ResponseParser({
+  const parser = new Http1.ResponseReader({
     onHead: (made) => {
       known = made
     },
@@ -84,7 +112,7 @@ const keepAliveOf = (head: string) => {
   return [known?.keepAlive, known?.keepAliveSeconds]
 }
 
-describe("ResponseParser", () => {
+describe("ResponseReader and ResponseParser", () => {
   it("reads head, fields, body and trailers", () => {
     const parsed = parse(
       bytes(`${ok}A: 1\r\nb:2 \r\nA:\t3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: y\r\n\r\n`)
@@ -266,6 +294,7 @@ describe("ResponseParser", () => {
       const whole = parse(all)
       expect(parse(all, cuts)).toEqual(whole)
       expect(parse(all, each(all.length))).toEqual(whole)
+      expect(parseEvents(all, cuts)).toEqual({ responses: whole.responses, end: whole.end })
     },
     { fastCheck: { numRuns: 2000 } }
   )

@@ -56,7 +56,7 @@ const nodeReads = (port: number): Effect.Effect<Reading> =>
 const weRead = (bytes: Uint8Array): readonly [Reading, size: number] => {
   let status = 0
   let body = ""
-  const parser = new Http1.ResponseParser({
+  const parser = new Http1.ResponseReader({
     onHead: (head) => {
       status = head.status
     },

@@ -118,8 +118,8 @@ export const uploadOf = (
 (sink: BodySink): () => void => {
   const upload = stream.pipe(
     Stream.mapError((cause) => bodyFailed(origin, cause)),
-    Stream.runForEachChunk((pieces) =>
-      Effect.async<void>((resume) => sink.write(Chunk.toReadonlyArray(pieces), () => resume(Effect.void)))
+    Stream.runForEachChunk((chunk) =>
+      Effect.async<void>((resume) => sink.write(Chunk.toReadonlyArray(chunk), () => resume(Effect.void)))
     ),
     Effect.matchCause({
       onSuccess: () => sink.end(),

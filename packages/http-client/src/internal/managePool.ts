@@ -2,7 +2,7 @@ import type { Settings } from "../HttpConfig.ts"
 import { PoolClosed, PoolTimeout, TotalTimeout } from "../HttpError.ts"
 import type { Owner } from "./driveConnection.ts"
 import { Driver } from "./driveConnection.ts"
-import type { Origin } from "./openSocket.ts"
+import type { Connector, Origin } from "./openSocket.ts"
 import type { Exchange } from "./runExchange.ts"
 
 /** A first-in first-out queue that an exchange can leave from any place. */
@@ -50,6 +50,7 @@ class OriginPool {
  */
 export class PoolManager implements Owner {
   readonly settings: Settings
+  readonly connector: Connector
   readonly now: () => number
   coarseNow: number
   waiting = 0
@@ -67,8 +68,9 @@ export class PoolManager implements Owner {
   readonly watchers = new Set<() => void>()
 
   /** `onActive` is called whenever there may be something to sweep. */
-  constructor(settings: Settings, now: () => number, onActive: () => void) {
-    this.settings = settings
+  constructor(connector: Connector, now: () => number, onActive: () => void) {
+    this.settings = connector.settings
+    this.connector = connector
     this.now = now
     this.coarseNow = now()
     this.#onActive = onActive
@@ -81,7 +83,7 @@ export class PoolManager implements Owner {
   }
 
   #changed(): void {
-    if (this.watchers.size > 0) { for (const watcher of this.watchers) watcher() }
+    for (const watcher of this.watchers) watcher()
   }
 
   get #isFull(): boolean {
@@ -89,6 +91,11 @@ export class PoolManager implements Owner {
   }
 
   dispatch(exchange: Exchange): void {
+    this.#start(exchange)
+    this.#changed()
+  }
+
+  #start(exchange: Exchange): void {
     if (this.#state !== "open") {
       return exchange.fail(new PoolClosed({ origin: exchange.origin.key, sent: exchange.sent }))
     }

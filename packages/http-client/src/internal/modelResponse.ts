@@ -81,7 +81,7 @@ export class ResponseHead {
 }
 
 /**
- * What a `ResponseParser` tells. The bytes given to `onBody` are a view that is valid only during the call.
+ * What a `ResponseReader` tells. The bytes given to `onBody` are a view that is valid only during the call.
  *
  * @since 0.1.0
  * @category models

@@ -35,8 +35,8 @@ const noFields: ReadonlyArray<Field> = []
 const nothing = new Uint8Array(0)
 
 /**
- * Incremental parser of the responses of one connection: `start` names the method that is answered, `push` takes
- * bytes in any division, `finish` says that no more will come. Both give the failure that stops the parser, if any.
+ * Incremental reader of the responses of one connection, with callbacks: `start` names the method that is answered, `push` takes
+ * bytes in any division, `finish` says that no more will come. Both give the failure that stops it, if any.
  *
  * What is refused: a line end that is not CR LF, folded lines, control characters, white space around a name, more
  * than one Content-Length or one that is not plain decimal digits, Content-Length beside Transfer-Encoding, a transfer
@@ -46,7 +46,7 @@ const nothing = new Uint8Array(0)
  * @since 0.1.0
  * @category decoding
  */
-export class ResponseParser {
+export class ResponseReader {
   readonly #events: ResponseEvents
   readonly #limits: Limits.Limits
   #method = "GET"
@@ -391,7 +391,8 @@ export class ResponseParser {
 
   #startBody(block: string, next: number): number {
     const status = this.#status
-    const bodyless = this.#method === "HEAD" || status === 204 || status === 304 || status === 101
+    const bodyless = this.#method === "HEAD" || status === 204 || status === 304 || status === 101 ||
+      (this.#method === "CONNECT" && status < 300)
     const length = this.#contentLength
     const framing = bodyless ? "none" : this.#chunked ? "chunked" : length !== -1 ? "length" : "close"
     if (!bodyless && length > this.#limits.bodyBytes) {

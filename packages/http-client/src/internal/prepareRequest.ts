@@ -3,6 +3,7 @@ import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type { DispatchRequest } from "../ConnectionPool.ts"
 import { encodeRequestHead } from "../Http1.ts"
 import type { RequestHead } from "../Http1.ts"
 import { InvalidRequest } from "../HttpError.ts"
@@ -37,14 +38,13 @@ export const urlOf = (request: HttpClientRequest): URL | InvalidRequest => {
     : new InvalidRequest({ reason: "Url", detail: "the URL has credentials in it; use an Authorization header" })
 }
 
-/** What gives the origin of a URL; it parses each origin once, and remembers a bounded number. @internal */
-export const makeOriginOf = (): (url: URL) => Origin | undefined => {
+/** What gives the origin of `scheme://host[:port]`; it parses each once, and remembers a bounded number. @internal */
+export const makeOriginOf = (): (key: string) => Origin | undefined => {
   const origins = new Map<string, Origin>()
-  return (url) => {
-    const key = `${url.protocol}//${url.host}`
+  return (key) => {
     const known = origins.get(key)
     if (known !== undefined) return known
-    const made = originOf(url)
+    const made = URL.canParse(key) ? originOf(new URL(key)) : undefined
     if (made === undefined) return undefined
     if (origins.size >= 1024) origins.clear()
     origins.set(key, made)
@@ -97,6 +97,38 @@ export const prepareRequest = (
       replayable: body.replayable && idempotent.has(request.method),
       close: request.headers["connection"]?.toLowerCase() === "close",
       expectsContinue
+    }
+  }
+}
+
+const noHeaders: Readonly<Record<string, string>> = {}
+
+/** Check a request of the callback interface and encode its head. @internal */
+export const prepareDispatch = (
+  request: DispatchRequest,
+  origin: Origin | undefined
+): PreparedRequest | InvalidRequest => {
+  if (origin === undefined) return new InvalidRequest({ reason: "Url", detail: "the URL has no http origin" })
+  const { body, headers = noHeaders, method = "GET", path } = request
+  const head = encodeRequestHead({
+    method,
+    target: path,
+    host: origin.host,
+    headers,
+    framing: body === undefined ? "none" : body.length
+  })
+  if (typeof head !== "string") return head
+  return {
+    origin,
+    wire: {
+      method,
+      head,
+      body,
+      upload: undefined,
+      uploadLength: -1,
+      replayable: idempotent.has(method),
+      close: headers["connection"]?.toLowerCase() === "close",
+      expectsContinue: false
     }
   }
 }

@@ -23,8 +23,23 @@ const lengthOf = (pieces: ReadonlyArray<Uint8Array>): number => {
 }
 
 /**
- * Writes a streamed body, chunked or of its declared length. It writes right after the sockets were read: a server that
- * answers early and closes is heard before a write runs into the closed connection and takes the answer with it.
+ * A server may answer early and close. node:net ends a socket at the first write that fails, and what the server had
+ * said is lost with it: so a failed write is kept from it. The socket ends when everything was read.
+ */
+const readOnAfterFailure = (socket: Net.Socket, onFailure: () => void): void => {
+  const settled = (callback: (error?: Error | null) => void) => (error?: Error | null) => {
+    if (error !== undefined && error !== null) onFailure()
+    callback()
+  }
+  const write = socket._write.bind(socket)
+  const writev = socket._writev?.bind(socket)
+  socket._write = (chunk, encoding, callback) => write(chunk, encoding, settled(callback))
+  if (writev !== undefined) socket._writev = (chunks, callback) => writev(chunks, settled(callback))
+}
+
+/**
+ * Writes a streamed body, chunked or of its declared length. It writes right after the sockets were read, so that an
+ * early answer is not kept waiting by a source that never pauses.
  *
  * @internal
  */
@@ -32,10 +47,12 @@ export const writeBody = (socket: Net.Socket, exchange: Exchange, writing: BodyW
   const { origin, request: { uploadLength } } = exchange
   const isChunked = uploadLength === -1
   let written = 0
+  let isBroken = false
+  readOnAfterFailure(socket, () => isBroken = true)
   const lengthError = () => new WriteError({ reason: "Length", origin: origin.key })
 
   const put = (pieces: ReadonlyArray<Uint8Array>, ready: () => void): void => {
-    if (writing.isOver()) return
+    if (isBroken || writing.isOver()) return
     const length = lengthOf(pieces)
     written += length
     if (!isChunked && written > uploadLength) return writing.fail(lengthError())
@@ -59,7 +76,7 @@ export const writeBody = (socket: Net.Socket, exchange: Exchange, writing: BodyW
       setImmediate(put, pieces, ready)
     },
     end: () => {
-      if (writing.isOver()) return
+      if (isBroken || writing.isOver()) return
       if (!isChunked && written < uploadLength) return writing.fail(lengthError())
       if (isChunked) socket.write(lastChunk, "latin1")
       writing.onEnd()

@@ -25,7 +25,7 @@ export const readResponse = (bytes: Uint8Array, method: string, cuts: ReadonlyAr
   let head: Http1.ResponseHead | undefined
   let trailers: ReadonlyArray<Http1.Field> = []
   let body = ""
-  const parser = new Http1.ResponseParser({
+  const parser = new Http1.ResponseReader({
     onInformational: (status) => informational.push(status),
     onHead: (made) => {
       head = made
