@@ -13,6 +13,7 @@ import * as DataKeys from "./DataKeys.ts"
 import * as Encryption from "./Encryption.ts"
 import * as OpenSqlite from "./internal/openSqlite.ts"
 import * as KeyProvider from "./KeyProvider.ts"
+import * as KeyRotation from "./KeyRotation.ts"
 import * as SecureSessionsConfig from "./SecureSessionsConfig.ts"
 import { ConfigurationError } from "./SecureSessionsError.ts"
 import type { DecryptionError, KeyProviderError, StorageError } from "./SecureSessionsError.ts"
@@ -24,7 +25,11 @@ import * as SessionService from "./SessionService.ts"
  * @category services
  * @since 0.1.0
  */
-export type Services = SessionService.SessionService | Encryption.Encryption | DataKeys.DataKeys
+export type Services =
+  | SessionService.SessionService
+  | Encryption.Encryption
+  | DataKeys.DataKeys
+  | KeyRotation.KeyRotation
 
 /**
  * What a layer fails with when it is built.
@@ -41,9 +46,9 @@ export type BuildError = ConfigurationError | KeyProviderError | DecryptionError
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Services, BuildError, SqlClient.SqlClient | KeyProvider.KeyProvider> = Layer.effect(
-  SessionService.SessionService,
-  SessionService.make
+export const layer: Layer.Layer<Services, BuildError, SqlClient.SqlClient | KeyProvider.KeyProvider> = Layer.merge(
+  Layer.effect(SessionService.SessionService, SessionService.make),
+  KeyRotation.layer
 ).pipe(
   Layer.provideMerge(Layer.effect(Encryption.Encryption, Encryption.make)),
   Layer.provideMerge(DataKeys.layer())

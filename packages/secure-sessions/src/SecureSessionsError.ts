@@ -306,6 +306,25 @@ export class StorageError extends Schema.TaggedError<StorageError>()("StorageErr
 }
 
 /**
+ * A rotation went through everything and had to leave some of it as it was. All else is rotated; what was left is
+ * unchanged. Run it again after the cause is dealt with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RotationIncomplete extends Schema.TaggedError<RotationIncomplete>()("RotationIncomplete", {
+  operation: Schema.Literal("rewrapAll", "reencrypt"),
+  /** Data keys or records that were left. */
+  failed: Schema.Number,
+  /** Why the first of them was left. */
+  first: Schema.Union(KeyProviderError, DecryptionError)
+}) {
+  override get message(): string {
+    return `${this.operation} left ${this.failed} as they were, the first because: ${this.first.message}`
+  }
+}
+
+/**
  * An implementation does not keep a promise of a contract in `testing`.
  *
  * @category errors
@@ -337,4 +356,5 @@ export type SecureSessionsError =
   | SessionAlreadyExists
   | EventAlreadyExists
   | IntegrityViolation
+  | RotationIncomplete
   | StorageError

@@ -43,7 +43,7 @@ export interface Delta {
  *
  * @internal
  */
-export const metadataPlace = (ref: SessionRef, createTime: number, isChained: boolean): Place => ({
+export const metadataPlace = (ref: { readonly id: string }, createTime: number, isChained: boolean): Place => ({
   session: ref.id,
   table: "sessions",
   column: isChained ? "chained metadata" : "metadata",
@@ -51,7 +51,13 @@ export const metadataPlace = (ref: SessionRef, createTime: number, isChained: bo
   sequence: createTime
 })
 
-const eventPlace = (ref: SessionRef, id: string, sequence: number, isChained: boolean): Place => ({
+/** @internal */
+export const eventPlace = (
+  ref: { readonly id: string },
+  id: string,
+  sequence: number,
+  isChained: boolean
+): Place => ({
   session: ref.id,
   table: "session_events",
   column: isChained ? "chained body" : "body",
@@ -59,8 +65,12 @@ const eventPlace = (ref: SessionRef, id: string, sequence: number, isChained: bo
   sequence
 })
 
-/** The stamp changes with every write, so an older value of the same row does not open in place of the newer. */
-const statePlace = (table: StateTable, session: string, keyIndex: Uint8Array, stamp: number): Place => ({
+/**
+ * The stamp changes with every write, so an older value of the same row does not open in place of the newer.
+ *
+ * @internal
+ */
+export const statePlace = (table: StateTable, session: string, keyIndex: Uint8Array, stamp: number): Place => ({
   session,
   table,
   column: "value",
