@@ -156,6 +156,9 @@ const openWith = (
     : Either.right(plaintext)
 }
 
+const keyNotFound = (scope: KeyScope, { place }: Opening) =>
+  new DecryptionError({ reason: "KeyNotFound", location: locate(scope, place) })
+
 const countFailure = (error: OpenError) =>
   error._tag === "DecryptionError"
     ? Metric.increment(Metric.tagged(Telemetry.openFailures, Telemetry.reasonAttribute, error.reason))
@@ -181,9 +184,6 @@ const makeBytes = Effect.gen(function*() {
       ),
       (sealed) => sealed
     )
-
-  const keyNotFound = (scope: KeyScope, { place }: Opening) =>
-    new DecryptionError({ reason: "KeyNotFound", location: locate(scope, place) })
 
   /** A record of whatever key it names. */
   const openNamed = (scope: KeyScope, record: Opening) => {

@@ -78,6 +78,8 @@ const opening = (database: Database) =>
 
 const suites = (...of: readonly [Suite.Suite, ...Array<Suite.Suite>]) => Layer.orDie(Suite.layer(of))
 
+const isOfEve = ({ user }: { readonly user: string }) => Effect.succeed(user === eve)
+
 /** A cipher that only the tests know: AES-256-GCM under another id. */
 const other: Suite.Suite = { ...Suite.aes256Gcm, id: 200, name: "other" }
 
@@ -176,8 +178,7 @@ describeDatabases("KeyRotation", (database) => {
         expect(yield* removeRetired).toBe(0)
         expect(yield* read).toEqual(expected)
         yield* reencrypt()
-        const isUsedElsewhere = ({ user }: { readonly user: string }) => Effect.succeed(user === eve)
-        expect(yield* service.removeRetired({ isUsedElsewhere })).toBe(1)
+        expect(yield* service.removeRetired({ isUsedElsewhere: isOfEve })).toBe(1)
         expect((yield* status).keys).toMatchObject([{ retired: 1 }])
       }))
     }))
