@@ -20,12 +20,14 @@ export interface Target {
   /** Host of the URL, in lower case, without brackets. */
   readonly host: string
   readonly port: number
-  /** One IP address of the host. */
-  readonly address: string
+  /** One IP address of the host; undefined when a proxy or a Unix socket decides where the connection ends. */
+  readonly address: string | undefined
 }
 
 /**
- * Gives the range that forbids a target, or undefined when it is allowed.
+ * Gives the range that forbids a target, or undefined when it is allowed. Where a proxy resolves the name no address can
+ * be checked: the guard is asked with an undefined address, and the guards of this module refuse what has no other
+ * permission (`unresolved`). An IP address in the URL is checked through a proxy as well. The proxy itself is not.
  *
  * @since 0.1.0
  * @category models
@@ -60,7 +62,7 @@ export const allowAll: SsrfGuard = { forbids: () => undefined }
  */
 export const publicOnly: SsrfGuard = {
   forbids: ({ address }) => {
-    const range = classifyAddress(address)
+    const range = address === undefined ? "unresolved" : classifyAddress(address)
     return range === "public" ? undefined : range
   }
 }
@@ -92,6 +94,7 @@ export const publicOr = (options: {
     forbids: (target) => {
       const host = target.host.includes(":") ? `[${target.host}]` : target.host
       if (hosts.has(host) || hosts.has(`${host}:${target.port}`)) return undefined
+      if (target.address === undefined) return "unresolved"
       const range = classifyAddress(target.address)
       return range === "public" || ranges.has(range) ? undefined : range
     }

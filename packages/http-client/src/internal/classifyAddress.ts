@@ -1,5 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node:net decides what an IP address is
 import { isIPv4, isIPv6 } from "node:net"
+import { parse4, parse6 } from "./parseAddress.ts"
 
 /**
  * Ranges of IP addresses.
@@ -52,8 +53,6 @@ const ranges4: ReadonlyArray<readonly [string, number, AddressRange]> = [
   ["240.0.0.0", 4, "reserved"]
 ]
 
-const parse4 = (address: string): number => address.split(".").reduce((value, part) => value * 256 + Number(part), 0)
-
 const masks4 = ranges4.map(([prefix, bits, range]) => {
   const size = 2 ** (32 - bits)
   return [Math.floor(parse4(prefix) / size), size, range] as const
@@ -63,21 +62,6 @@ const classify4 = (address: string): AddressRange => {
   if (metadata.has(address)) return "metadata"
   const value = parse4(address)
   return masks4.find(([prefix, size]) => Math.floor(value / size) === prefix)?.[2] ?? "public"
-}
-
-const groupsOf = (text: string): Array<number> =>
-  text === "" ? [] : text.split(":").flatMap((group) => {
-    if (!group.includes(".")) return [Number.parseInt(group, 16)]
-    const value = parse4(group)
-    return [Math.floor(value / 65_536), value % 65_536]
-  })
-
-/** The eight groups of a valid IPv6 address. */
-const parse6 = (address: string): ReadonlyArray<number> => {
-  const [left = "", right] = address.split("::")
-  const head = groupsOf(left)
-  const tail = groupsOf(right ?? "")
-  return right === undefined ? head : [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail]
 }
 
 const classify6 = (address: string): AddressRange => {

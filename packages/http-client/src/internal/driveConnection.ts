@@ -4,7 +4,6 @@ import type { Settings } from "../HttpConfig.ts"
 import {
   BodyTimeout,
   ConnectionClosed,
-  ConnectTimeout,
   HeadersTimeout,
   PoolClosed,
   ProtocolError,
@@ -12,16 +11,20 @@ import {
   WriteTimeout
 } from "../HttpError.ts"
 import type { HttpError } from "../HttpError.ts"
+import type { Proxy } from "../Proxy.ts"
+import { openTimeout } from "./classifyOpenFailure.ts"
+import type { OpenFailure } from "./classifyOpenFailure.ts"
 import type { Field, ResponseEvents, ResponseHead } from "./modelResponse.ts"
-import { openFailure, openSocket } from "./openSocket.ts"
-import type { Origin } from "./openSocket.ts"
-import { ResponseParser } from "./parseResponse.ts"
+import type { Connector, Opener, Opening, OpenPhase, Origin } from "./openSocket.ts"
+import { headForProxy, proxyError } from "./openTunnel.ts"
+import { ResponseReader } from "./parseResponse.ts"
 import type { Carrier, Exchange } from "./runExchange.ts"
 import { writeBody } from "./writeBody.ts"
 
 /** Who owns a connection: gets it back after each response, and learns of its end. @internal */
 export interface Owner {
   readonly settings: Settings
+  readonly connector: Connector
   /** The time of the event in hand: a read, a request, a sweep. */
   coarseNow: number
   readonly now: () => number
@@ -47,7 +50,7 @@ const isPipelinable = ({ request }: Exchange): boolean =>
  *
  * @internal
  */
-export class Driver implements ResponseEvents, Carrier {
+export class Driver implements ResponseEvents, Carrier, Opener {
   readonly origin: Origin
   readonly createdAt: number
   /** Exchanges that it carries now. */
@@ -56,8 +59,11 @@ export class Driver implements ResponseEvents, Carrier {
   idleUntil = 0
   remoteAddress: string | undefined = undefined
   readonly #owner: Owner
-  readonly #parser: ResponseParser
+  readonly #parser: ResponseReader
+  #opening: Opening | undefined
   #socket: Net.Socket | undefined
+  /** The proxy at the other end, when it is asked by whole URLs. */
+  #forward: Proxy | undefined
   /** The exchange that is being answered; the others follow as `next`. */
   #exchange: Exchange | undefined
   #last: Exchange | undefined
@@ -65,9 +71,8 @@ export class Driver implements ResponseEvents, Carrier {
   #answered = 0
   /** Heads of pipelined requests that are written together. */
   #outgoing = ""
-  #phase: "connect" | "continue" | "write" | "headers" | "body" | "idle" = "connect"
+  #phase: OpenPhase | "continue" | "write" | "headers" | "body" | "idle" = "connect"
   #deadline = never
-  #tcp = false
   #requestDone = true
   #keepAlive = true
   #keepAliveSeconds = -1
@@ -80,7 +85,7 @@ export class Driver implements ResponseEvents, Carrier {
     this.#owner = owner
     this.origin = origin
     this.createdAt = owner.now()
-    this.#parser = new ResponseParser(this, owner.settings.limits)
+    this.#parser = new ResponseReader(this, owner.settings.limits)
   }
 
   get idle(): boolean {
@@ -91,8 +96,7 @@ export class Driver implements ResponseEvents, Carrier {
   open(exchange: Exchange): void {
     this.#exchange = exchange
     exchange.carrier = this
-    this.#deadline = this.createdAt + this.#owner.settings.timeouts.connect
-    const opened = openSocket(this.origin, this.#owner.settings, {
+    this.#opening = this.#owner.connector.open(this.origin, false, {
       buffer: () => {
         if (this.#bufferKept) {
           this.#bufferKept = false
@@ -101,21 +105,25 @@ export class Driver implements ResponseEvents, Carrier {
         return this.#buffer
       },
       callback: (size, buffer) => this.#read(size, buffer)
-    })
-    if ("_tag" in opened) return this.#end(opened)
-    this.#socket = opened
-    opened.on("connect", () => {
-      this.#tcp = true
-      if (!this.origin.secure) this.#ready(opened)
-    })
-    if (this.origin.secure) opened.on("secureConnect", () => this.#ready(opened))
-    opened.on("error", (error) => this.#lost(error))
-    opened.on("end", () => this.#lost(undefined))
-    opened.on("close", () => this.#lost(undefined))
-    opened.on("drain", () => this.#drain())
+    }, this)
   }
 
-  #ready(socket: Net.Socket): void {
+  onPhase(phase: OpenPhase): void {
+    this.#phase = phase
+    this.#deadline = this.#owner.now() + this.#owner.settings.timeouts[phase]
+  }
+
+  onFailure(failure: OpenFailure): void {
+    this.#end(failure)
+  }
+
+  onReady(socket: Net.Socket, forward: Proxy | undefined): void {
+    this.#socket = socket
+    this.#forward = forward
+    socket.on("error", (error) => this.#lost(error))
+    socket.on("end", () => this.#lost(undefined))
+    socket.on("close", () => this.#lost(undefined))
+    socket.on("drain", () => this.#drain())
     this.remoteAddress = socket.remoteAddress
     this.#owner.coarseNow = this.#owner.now()
     const exchange = this.#exchange
@@ -132,7 +140,10 @@ export class Driver implements ResponseEvents, Carrier {
     if (this.#exchange === undefined) this.#expect(exchange)
     else if (this.#last !== undefined) this.#last.next = exchange
     this.#last = exchange
-    const { body, expectsContinue, head, upload } = exchange.request
+    const { body, expectsContinue, method, upload } = exchange.request
+    const head = this.#forward === undefined
+      ? exchange.request.head
+      : headForProxy(exchange.request.head, method, this.origin, this.#forward)
     exchange.sent = upload === undefined ? "complete" : "partial"
     if (body !== undefined) {
       this.#flush(socket)
@@ -212,7 +223,7 @@ export class Driver implements ResponseEvents, Carrier {
     if (this.closed) return false
     this.#owner.coarseNow = this.#owner.now()
     // bytes that nobody asked for could be taken for the answer to the next request
-    if (this.#phase === "idle" || this.#phase === "connect") {
+    if (this.#phase === "idle" || this.#socket === undefined) {
       this.#end(new ProtocolError({ reason: "Unsolicited", offset: 0 }))
       return false
     }
@@ -236,6 +247,9 @@ export class Driver implements ResponseEvents, Carrier {
   onHead(head: ResponseHead): void {
     const exchange = this.#exchange
     if (exchange === undefined) return
+    if (head.status === 407 && this.#forward !== undefined) {
+      return this.#end(proxyError("Authentication", this.#forward, this.origin, { status: 407 }))
+    }
     this.#keepAlive &&= head.keepAlive
     this.#keepAliveSeconds = head.keepAliveSeconds
     this.#phase = "body"
@@ -283,9 +297,6 @@ export class Driver implements ResponseEvents, Carrier {
   #lost(cause: Error | undefined): void {
     if (this.closed) return
     if (this.#exchange === undefined) return this.#destroy(undefined)
-    if (this.#phase === "connect") {
-      return this.#end(openFailure(cause ?? new Error("closed before it was ready"), this.origin, this.#tcp))
-    }
     if (!this.#parser.begun || cause !== undefined) return this.#end(this.#closedError(this.#exchange, cause))
     const failure = this.#parser.finish()
     if (failure !== undefined) return this.#end(failure)
@@ -338,6 +349,7 @@ export class Driver implements ResponseEvents, Carrier {
     this.closed = true
     this.#deadline = never
     this.#drained = undefined
+    this.#opening?.abort()
     this.#socket?.destroy()
     this.#owner.closed(this, retry)
   }
@@ -399,10 +411,12 @@ export class Driver implements ResponseEvents, Carrier {
 
   #expire(exchange: Exchange, now: number): void {
     const origin = this.origin.key
-    const { bodyIdle, connect, headers, write } = this.#owner.settings.timeouts
+    const { bodyIdle, headers, write } = this.#owner.settings.timeouts
     switch (this.#phase) {
+      case "dns":
       case "connect":
-        return this.#end(new ConnectTimeout({ origin, millis: connect }))
+      case "tls":
+        return this.#end(openTimeout(this.#phase, this.origin, this.#owner.settings.timeouts[this.#phase]))
       case "continue":
         return this.#startUpload(exchange)
       case "write":

@@ -147,7 +147,9 @@ export class AddressForbidden extends Schema.TaggedError<AddressForbidden>()("Ad
   range: Schema.String
 }) {
   override get message(): string {
-    return `${this.host} has the address ${this.address} (${this.range}), which the SSRF guard forbids. Nothing was sent.`
+    return this.range === "unresolved"
+      ? `A proxy or a Unix socket decides where ${this.host} is, so the SSRF guard cannot check it. Nothing was sent; name the host in the guard to allow it.`
+      : `${this.host} has the address ${this.address} (${this.range}), which the SSRF guard forbids. Nothing was sent.`
   }
 }
 
