@@ -132,8 +132,11 @@ const expiryOf = (cookie: SetCookie.SetCookie, now: number): number | null => {
   return cookie.expires === undefined ? null : Math.min(cookie.expires, now + longestLife)
 }
 
+/** What servers may take for white space before a name, and drop, does not hide a prefix. */
+const beforeName = /^[^!-~]+/
+
 const hasPrefix = (cookie: SetCookie.SetCookie, prefix: string): boolean =>
-  cookie.name.toLowerCase().startsWith(prefix) || (cookie.name === "" && cookie.value.toLowerCase().startsWith(prefix))
+  (cookie.name === "" ? cookie.value : cookie.name).toLowerCase().replace(beforeName, "").startsWith(prefix)
 
 /** §5.7 steps 6 to 20: the cookie to store, or why there is none. */
 const admit = (
@@ -146,10 +149,10 @@ const admit = (
   const secureUrl = url.protocol === "https:"
   const refuse = (reason: CookieRefused["reason"]) => new CookieRefused({ reason, host })
   let domain = cookie.domain
-  if (domain !== undefined && domain !== host && !isAddress(domain) && isPublicSuffix(domain)) {
-    return refuse("PublicSuffix")
-  }
-  if (domain !== undefined && domain === host && (isAddress(host) || isPublicSuffix(domain))) domain = undefined
+  // com. is com, written as a complete name
+  const isSuffix = domain !== undefined && isPublicSuffix(domain.replace(/\.$/, ""))
+  if (domain !== undefined && domain !== host && !isAddress(domain) && isSuffix) return refuse("PublicSuffix")
+  if (domain === host && (isAddress(host) || isSuffix)) domain = undefined
   if (domain !== undefined && !domainMatches(host, domain)) return refuse("Domain")
   if (cookie.secure && !secureUrl) return refuse("Secure")
   if (cookie.sameSite === "none" && !cookie.secure) return refuse("SameSite")

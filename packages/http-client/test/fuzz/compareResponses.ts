@@ -106,3 +106,25 @@ export const compareMany = (
   }
   return { tally, details }
 }
+
+/** Read `count` inputs whole, byte by byte and at random places divided; gives the first that are not read alike. */
+export const divideMany = (seed: number, count: number): ReadonlyArray<string> => {
+  const random = makeRandom(seed)
+  const details: Array<string> = []
+  for (let left = count; left > 0 && details.length < 5; left--) {
+    const { bytes, method } = makeResponseInput(random)
+    const whole = JSON.stringify(readResponse(bytes, method))
+    const each = Array.from({ length: Math.max(0, bytes.length - 1) }, (_, index) => index + 1)
+    for (const cuts of [each, makeCuts(random, bytes.length), makeCuts(random, bytes.length)]) {
+      const divided = JSON.stringify(readResponse(bytes, method, cuts))
+      if (divided !== whole) {
+        details.push(
+          `${method} ${JSON.stringify(Buffer.from(bytes).toString("latin1"))} cut at ${
+            cuts.join(" ")
+          }: ${divided}, whole ${whole}`
+        )
+      }
+    }
+  }
+  return details
+}
