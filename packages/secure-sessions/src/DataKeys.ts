@@ -118,7 +118,20 @@ export class DataKeys extends Context.Tag("@sennit/secure-sessions/DataKeys")<Da
 /** The user `""` of the app `""` owns the key that tells at start whether the provider opens this database. */
 const canary: KeyScope = { app: "", user: "" }
 
-const nameOf = (scope: KeyScope) => `${scope.app.length}:${scope.app}${scope.user}`
+/** One string for each scope. Most calls ask for the scope of the call before. */
+const makeNames = () => {
+  let app = ""
+  let user = ""
+  let name = "0:"
+  return (scope: KeyScope): string => {
+    if (scope.app !== app || scope.user !== user) {
+      app = scope.app
+      user = scope.user
+      name = `${app.length}:${app}${user}`
+    }
+    return name
+  }
+}
 
 /** Between two steps of a fiber a key may be evicted; the check and the use are one step. */
 const spend = <A>(key: DataKey, seals: number, bytes: number, f: (key: LiveKey) => A): Option.Option<A> => {
@@ -155,6 +168,7 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
   yield* migrate(sql)
   if (!hasKey) Option.map(yield* rows.create(canary), (key) => key.wipe())
 
+  const nameOf = makeNames()
   const cache = new KeyCache(limitsOf(options))
   yield* Effect.addFinalizer(() => Effect.sync(() => cache.clear()))
   const share = makeFlights<Option.Option<DataKey>, KeyAccessError>(yield* Effect.scope)

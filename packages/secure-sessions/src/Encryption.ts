@@ -112,7 +112,9 @@ const locate = (scope: KeyScope, place: Place): DecryptionError["location"] => (
   sequence: place.sequence ?? 0
 })
 
-const messageKey = (key: LiveKey, suite: Suite) => key.derive(`suite:${suite.id}`, suite.keyLength)
+const purposes = Array.from({ length: 256 }, (_, id) => `suite:${id}`)
+
+const messageKey = (key: LiveKey, suite: Suite) => key.derive(purposes[suite.id]!, suite.keyLength)
 
 const sealWith = (
   suite: Suite,

@@ -69,11 +69,12 @@ export interface Refusal {
  * @since 0.1.0
  */
 export const header = (suite: number, keyId: Uint8Array): Uint8Array => {
-  const out = Buffer.alloc(headerLength)
+  const out = Buffer.allocUnsafe(headerLength)
   out[0] = 0x5e
   out[1] = 0x55
   out[2] = version
   out[3] = suite
+  out[4] = 0
   out.set(keyId, 5)
   return out
 }

@@ -71,6 +71,8 @@ export class KeyCache {
   /** A key of these owners may still be on its way from the provider when it is shredded. */
   readonly #shredded = new Set<string>()
   readonly #limits: CacheLimits
+  /** The entry that was used last needs no new place in the order. */
+  #latest: Entry | undefined
 
   constructor(limits: CacheLimits) {
     this.#limits = limits
@@ -83,12 +85,15 @@ export class KeyCache {
   get(name: string, now: number): DataKey | undefined {
     const entry = this.#entries.get(name)
     if (entry === undefined) return undefined
-    this.#entries.delete(name)
     if (this.#isSpent(entry, now)) {
-      entry.key.wipe()
+      this.drop(name)
       return undefined
     }
-    this.#entries.set(name, entry)
+    if (entry !== this.#latest) {
+      this.#entries.delete(name)
+      this.#entries.set(name, entry)
+      this.#latest = entry
+    }
     return entry.key
   }
 
@@ -105,11 +110,11 @@ export class KeyCache {
     }
     for (const [other, entry] of this.#entries) {
       if (!this.#isSpent(entry, now) && this.#entries.size < this.#limits.capacity) break
-      this.#entries.delete(other)
-      entry.key.wipe()
+      this.drop(other)
     }
     key.kept = true
-    this.#entries.set(name, { key, owner, expires: now + this.#limits.timeToLive })
+    this.#latest = { key, owner, expires: now + this.#limits.timeToLive }
+    this.#entries.set(name, this.#latest)
     return key
   }
 
