@@ -4,8 +4,9 @@ import { describe, expect, it } from "@effect/vitest"
 import type { SecureSessionsError } from "@sennit/secure-sessions"
 import { Encryption, KeyProvider, Suite } from "@sennit/secure-sessions"
 import { Effect, Either, Layer, Option, Schema } from "effect"
-import { createCipheriv, hkdfSync, randomBytes } from "node:crypto"
+import { createCipheriv, createHash, hkdfSync, randomBytes } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
+import * as Oracle from "./oracle.ts"
 import { keyring, using } from "./support.ts"
 
 const folder = new URL("../../../../shared/data/wycheproof/", import.meta.url)
@@ -17,12 +18,21 @@ const Result = Schema.Literal("valid", "invalid", "acceptable")
 const groupsOf = <A, I>(group: Schema.Schema<A, I>) =>
   Schema.decodeUnknown(Schema.parseJson(Schema.Struct({ testGroups: Schema.Array(group) })))
 
-const readGcm = groupsOf(Schema.Struct({
+const AeadVector = Schema.Struct({
+  tcId: Schema.Number,
+  key: Hex,
+  iv: Hex,
+  aad: Hex,
+  msg: Hex,
+  ct: Hex,
+  tag: Hex,
+  result: Result
+})
+
+const readAead = groupsOf(Schema.Struct({
   ivSize: Schema.Number,
   keySize: Schema.Number,
-  tests: Schema.Array(
-    Schema.Struct({ tcId: Schema.Number, key: Hex, iv: Hex, aad: Hex, msg: Hex, ct: Hex, tag: Hex, result: Result })
-  )
+  tests: Schema.Array(AeadVector)
 }))
 
 const readHkdf = groupsOf(Schema.Struct({
@@ -41,6 +51,18 @@ const readHkdf = groupsOf(Schema.Struct({
 
 const read = (name: string) => readFileSync(new URL(name, folder), "utf8")
 const equal = (left: Uint8Array | undefined, right: Uint8Array) => left !== undefined && Buffer.from(left).equals(right)
+
+const expectVectors = (suite: Suite.Suite, vectors: ReadonlyArray<typeof AeadVector.Type>) => {
+  for (const { aad, ct, iv, key, msg, result, tag, tcId } of vectors) {
+    const opened = suite.open(key, iv, aad, ct, tag)
+    if (result === "invalid") expect(opened, `tcId ${tcId}`).toBeUndefined()
+    else {
+      expect(equal(opened, msg), `open ${tcId}`).toBe(true)
+      const sealed = suite.seal(key, iv, aad, msg)
+      expect(equal(sealed.ciphertext, ct) && equal(sealed.tag, tag), `seal ${tcId}`).toBe(true)
+    }
+  }
+}
 
 /** A cipher that only the tests know: AES-256-GCM with its plaintext reversed. */
 const reversed: Suite.Suite = {
@@ -61,24 +83,85 @@ const reasonOf = (layer: Layer.Layer<never, SecureSessionsError.ConfigurationErr
   Effect.map(Effect.flip(Effect.scoped(Layer.build(layer))), ({ reason }) => reason)
 
 describe("Suite", () => {
+  it("XAES-256-GCM gives the vectors of C2SP", () => {
+    const nonce = Buffer.from("ABCDEFGHIJKLMNOPQRSTUVWX")
+    const plaintext = Buffer.from("XAES-256-GCM")
+    const vectors = [
+      { byte: 1, aad: "", sealed: "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271" },
+      { byte: 3, aad: "c2sp.org/XAES-256-GCM", sealed: "986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d" }
+    ]
+    for (const { aad, byte, sealed } of vectors) {
+      const key = new Uint8Array(32).fill(byte)
+      const { ciphertext, tag } = Suite.xaes256Gcm.seal(key, nonce, Buffer.from(aad), plaintext)
+      expect(Buffer.concat([ciphertext, tag]).toString("hex")).toBe(sealed)
+      expect(Suite.xaes256Gcm.open(key, nonce, Buffer.from(aad), ciphertext, tag)).toEqual(plaintext)
+    }
+  })
+
+  it("XAES-256-GCM gives the accumulated hash of C2SP over 10,000 records", () => {
+    // The stream of SHAKE-128 of nothing; what the 10,000 records read from it is well below 6 MiB.
+    const stream = createHash("shake128", { outputLength: 6 * 2 ** 20 }).digest()
+    const hash = createHash("shake128", { outputLength: 32 })
+    let at = 0
+    const take = (length: number) => stream.subarray(at, at += length)
+    const takeVector = () => take(take(1)[0]!)
+    for (let record = 0; record < 10_000; record++) {
+      const [key, nonce, plaintext, aad] = [take(32), take(24), takeVector(), takeVector()]
+      const { ciphertext, tag } = Suite.xaes256Gcm.seal(key, nonce, aad, plaintext)
+      hash.update(ciphertext).update(tag)
+    }
+    expect(hash.digest("hex")).toBe("e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939")
+  })
+
+  it.effect.skipIf(skipIf)(
+    "agrees with every Wycheproof vector of ChaCha20-Poly1305 with 96-bit nonces",
+    () =>
+      Effect.gen(function*() {
+        const { testGroups } = yield* readAead(read("chacha20_poly1305_test.json"))
+        const tests = testGroups.filter(({ ivSize }) => ivSize === 96).flatMap((group) => group.tests)
+        expect(tests.length).toBe(316)
+        expectVectors(Suite.chaCha20Poly1305, tests)
+      })
+  )
+
+  for (const suite of Suite.builtIn) {
+    it.effect.skipIf(Oracle.missing !== "")(
+      `${suite.name}: pyca/cryptography opens what we seal and seals the same${Oracle.missing}`,
+      () =>
+        Effect.gen(function*() {
+          const records = Array.from({ length: 200 }, (_, size) => ({
+            key: randomBytes(32),
+            nonce: randomBytes(suite.nonceLength),
+            aad: randomBytes((size * 7) % 90),
+            plaintext: randomBytes(size * 11)
+          }))
+          const hex = records.map(({ aad, key, nonce }) => ({
+            suite: suite.id,
+            key: key.toString("hex"),
+            nonce: nonce.toString("hex"),
+            aad: aad.toString("hex")
+          }))
+          const ours = records.map(({ aad, key, nonce, plaintext }) => suite.seal(key, nonce, aad, plaintext))
+          const sealed = ours.map(({ ciphertext, tag }) => Buffer.concat([ciphertext, tag]).toString("hex"))
+          const plain = records.map(({ plaintext }) => plaintext.toString("hex"))
+          const theirs = yield* Oracle.ask(hex.map((of, at) => ({ ...of, operation: "seal", data: plain[at]! })))
+          expect(theirs).toEqual(sealed)
+          const opened = yield* Oracle.ask(hex.map((of, at) => ({ ...of, operation: "open", data: sealed[at]! })))
+          expect(opened).toEqual(plain)
+        })
+    )
+  }
+
   it.effect.skipIf(skipIf)(
     "agrees with every Wycheproof vector of AES-256-GCM with 96-bit nonces",
     () =>
       Effect.gen(function*() {
-        const { testGroups } = yield* readGcm(read("aes_gcm_test.json"))
+        const { testGroups } = yield* readAead(read("aes_gcm_test.json"))
         const tests = testGroups.filter(({ ivSize, keySize }) => ivSize === 96 && keySize === 256).flatMap((group) =>
           group.tests
         )
         expect(tests.length).toBe(66)
-        for (const { aad, ct, iv, key, msg, result, tag, tcId } of tests) {
-          const opened = Suite.aes256Gcm.open(key, iv, aad, ct, tag)
-          if (result === "invalid") expect(opened, `tcId ${tcId}`).toBeUndefined()
-          else {
-            expect(equal(opened, msg), `open ${tcId}`).toBe(true)
-            const sealed = Suite.aes256Gcm.seal(key, iv, aad, msg)
-            expect(equal(sealed.ciphertext, ct) && equal(sealed.tag, tag), `seal ${tcId}`).toBe(true)
-          }
-        }
+        expectVectors(Suite.aes256Gcm, tests)
       })
   )
 
