@@ -7,6 +7,7 @@
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { DecodeError, MultipartError, SyncError } from "./internal/contentErrors.ts"
 import {
   BodyTooLarge,
   HeadersTooLarge,
@@ -45,6 +46,7 @@ import {
   WriteTimeout
 } from "./internal/transportErrors.ts"
 
+export * from "./internal/contentErrors.ts"
 export * from "./internal/protocolErrors.ts"
 export * from "./internal/sessionErrors.ts"
 export * from "./internal/transportErrors.ts"
@@ -78,6 +80,9 @@ const members = [
   DecompressionLimit,
   CookieRefused,
   EventStreamError,
+  DecodeError,
+  MultipartError,
+  SyncError,
   WebSocketHandshakeError,
   WebSocketProtocolError,
   WebSocketClosed

@@ -5,7 +5,7 @@
  */
 import * as HttpBody from "@effect/platform/HttpBody"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as UrlParams from "@effect/platform/UrlParams"
@@ -16,13 +16,14 @@ import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { ConnectionPool } from "./ConnectionPool.ts"
 import type { PoolStats } from "./ConnectionPool.ts"
 import * as HttpClient from "./HttpClient.ts"
 import type { PoolOptions } from "./HttpConfig.ts"
 import * as HttpError from "./HttpError.ts"
+import { answeredUrl, buildRequest, preciseError } from "./internal/buildRequest.ts"
+import { LineDecoder } from "./internal/decodeText.ts"
 import * as Session from "./Session.ts"
 
 /**
@@ -62,9 +63,12 @@ export interface ClientResponse {
   /** The URL that answered, after redirects. */
   readonly url: string
   readonly json: () => Promise<unknown>
+  /** In the charset of its Content-Type, or UTF-8. */
   readonly text: () => Promise<string>
   readonly bytes: () => Promise<Uint8Array>
   readonly stream: () => ReadableStream<Uint8Array>
+  /** The body as lines without their ends (LF or CR LF), as they arrive. A line has at most 1 MiB. */
+  readonly lines: () => AsyncIterable<string>
 }
 
 /**
@@ -81,9 +85,6 @@ export interface Client extends AsyncDisposable {
   readonly delete: (url: string, options?: RequestOptions) => Promise<ClientResponse>
   readonly stats: () => Promise<PoolStats>
 }
-
-const precise = (error: HttpClientError): HttpClientError | HttpError.HttpError =>
-  Option.getOrElse(HttpError.fromClientError(error), () => error)
 
 const bodyOf = (options: RequestOptions): Effect.Effect<HttpBody.HttpBody, HttpError.InvalidRequest> => {
   const { body, json } = options
@@ -105,12 +106,20 @@ const requestOf = (
   url: string,
   options: RequestOptions
 ): Effect.Effect<HttpClientRequest.HttpClientRequest, HttpError.InvalidRequest> =>
-  Effect.map(bodyOf(options), (body) =>
-    HttpClientRequest.modify(HttpClientRequest.make("GET")(url), { method }).pipe(
-      options.query === undefined ? identity : HttpClientRequest.appendUrlParams(options.query),
-      HttpClientRequest.setBody(body),
-      HttpClientRequest.setHeaders(options.headers ?? {})
-    ))
+  Effect.map(bodyOf(options), (body) => buildRequest(method, url, body, options.headers, options.query))
+
+const linesOf = (response: HttpClientResponse): Stream.Stream<string, HttpClientError | HttpError.HttpError> => {
+  const decoder = LineDecoder.make(response.headers["content-type"])
+  if ("reason" in decoder) return Stream.fail(decoder)
+  return Stream.mapError(response.stream, preciseError).pipe(
+    Stream.mapEffect((bytes) => {
+      const lines = decoder.push(bytes)
+      return "reason" in lines ? Effect.fail(lines) : Effect.succeed(lines)
+    }),
+    Stream.concat(Stream.sync(() => decoder.finish())),
+    Stream.flattenIterables
+  )
+}
 
 /**
  * A client with a pool of its own. Close it with `await using` or `[Symbol.asyncDispose]()`.
@@ -147,12 +156,13 @@ export const createClient = (options: ClientOptions = {}): Client => {
   const responseOf = (response: HttpClientResponse): ClientResponse => ({
     status: response.status,
     headers: response.headers,
-    url: response.request.url,
-    json: () => run(Effect.mapError(response.json, precise)),
-    text: () => run(Effect.mapError(response.text, precise)),
+    url: answeredUrl(response),
+    json: () => run(Effect.mapError(response.json, preciseError)),
+    text: () => run(Effect.mapError(response.text, preciseError)),
     bytes: () =>
-      run(Effect.mapBoth(response.arrayBuffer, { onFailure: precise, onSuccess: (it) => new Uint8Array(it) })),
-    stream: () => Stream.toReadableStream(Stream.mapError(response.stream, precise))
+      run(Effect.mapBoth(response.arrayBuffer, { onFailure: preciseError, onSuccess: (it) => new Uint8Array(it) })),
+    stream: () => Stream.toReadableStream(Stream.mapError(response.stream, preciseError)),
+    lines: () => Stream.toAsyncIterable(linesOf(response))
   })
 
   const request: Client["request"] = (method, url, requestOptions = {}) =>
@@ -163,7 +173,7 @@ export const createClient = (options: ClientOptions = {}): Client => {
         const timed = requestOptions.timeout === undefined
           ? client
           : Session.withTimeout(client, requestOptions.timeout)
-        return responseOf(yield* Effect.mapError(timed.execute(made), precise))
+        return responseOf(yield* Effect.mapError(timed.execute(made), preciseError))
       }),
       requestOptions.signal
     )

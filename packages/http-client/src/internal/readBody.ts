@@ -1,13 +1,18 @@
-// @effect-diagnostics preferSchemaOverJson:off -- json promises unknown, as platform's own responses do
 import type * as Headers from "@effect/platform/Headers"
 import * as UrlParams from "@effect/platform/UrlParams"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { decodeText, parseJson } from "./decodeText.ts"
 
-const decoder = new TextDecoder()
-
-/** @internal */
-export const textOf = (bytes: Uint8Array): string => decoder.decode(bytes)
+/** The text of a body in the charset of its Content-Type. @internal */
+export const textOf = <E>(
+  bytes: Uint8Array,
+  contentType: string | undefined,
+  failure: (cause: unknown, description: string) => E
+): Effect.Effect<string, E> => {
+  const text = decodeText(bytes, contentType)
+  return typeof text === "string" ? Effect.succeed(text) : Effect.fail(failure(text, text.message))
+}
 
 /** A copy of one's own, so that nobody can change what the next reader gets. @internal */
 export const bufferOf = (bytes: Uint8Array): ArrayBuffer => {
@@ -20,11 +25,10 @@ export const bufferOf = (bytes: Uint8Array): ArrayBuffer => {
 export const jsonOf = <E>(
   text: string,
   failure: (cause: unknown, description: string) => E
-): Effect.Effect<unknown, E> =>
-  Effect.try({
-    try: (): unknown => text === "" ? null : JSON.parse(text),
-    catch: (cause) => failure(cause, "the body is not JSON")
-  })
+): Effect.Effect<unknown, E> => {
+  const parsed = parseJson(text)
+  return "reason" in parsed ? Effect.fail(failure(parsed, parsed.message)) : Effect.succeed(parsed.value)
+}
 
 /** @internal */
 export const formOf = <E>(

@@ -55,7 +55,11 @@ export abstract class ResponseView extends Inspectable.Class implements HttpClie
   }
 
   get text(): Effect.Effect<string, ResponseError> {
-    return Effect.map(this.whole(), textOf)
+    return Effect.flatMap(
+      this.whole(),
+      (bytes) =>
+        textOf(bytes, this.headers["content-type"], (cause, description) => this.decodeError(cause, description))
+    )
   }
 
   get json(): Effect.Effect<unknown, ResponseError> {
