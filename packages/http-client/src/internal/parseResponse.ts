@@ -26,6 +26,7 @@ const CHUNK_LF = 9
 const TRAILERS = 10
 const FAILED = 11
 
+const protocolName = new Uint8Array([0x48, 0x54, 0x54, 0x50, 0x2f])
 const maxSizeDigits = 13
 const digits = /^[0-9]{1,15}$/
 const keepAliveTimeout = /(?:^|[\s,;])timeout\s*=\s*"?([0-9]{1,6})/i
@@ -202,6 +203,7 @@ export class ResponseReader {
     if (this.#carried === 0) {
       const next = this.#scanSection(bytes, at, Math.min(end, at + this.#limits.headerBytes), false)
       if (next !== -1) return next
+      if (this.#isForeign(bytes, at, end)) return this.#fail("StatusLine", at)
       if (end - at >= this.#limits.headerBytes) return this.#tooLarge(bytes, at, at + this.#limits.headerBytes)
       this.#keepForLater(bytes, at, end)
       return end
@@ -214,6 +216,7 @@ export class ResponseReader {
       ? this.#scanSection(this.#carry, 0, this.#carried, false)
       : -1
     if (next === -1) {
+      if (this.#isForeign(this.#carry, 0, this.#carried)) return this.#fail("StatusLine", 0)
       if (this.#carried >= this.#limits.headerBytes) return this.#tooLarge(this.#carry, 0, this.#carried)
       this.#base = this.#pushed
       return end
@@ -222,6 +225,15 @@ export class ResponseReader {
     this.#base = this.#pushed
     this.#carried = 0
     return at + next - before
+  }
+
+  /** What has come of the status line is not HTTP: another protocol may never end its line. */
+  #isForeign(bytes: Uint8Array, from: number, end: number): boolean {
+    if (this.#state !== HEAD || this.#status !== 0) return false
+    for (let i = 0; i < protocolName.length && from + i < end; i++) {
+      if (bytes[from + i] !== protocolName[i]) return true
+    }
+    return false
   }
 
   #keepForLater(bytes: Uint8Array, from: number, to: number): void {
@@ -273,11 +285,11 @@ export class ResponseReader {
 
   #scanStatusLine(bytes: Uint8Array, from: number): number {
     const lineEnd = bytes.indexOf(LF, from) - 1
-    if (lineEnd < from || bytes[lineEnd] !== CR) return this.#fail("LineEnding", Math.max(from, lineEnd + 1))
     if (
       bytes[from] !== 0x48 || bytes[from + 1] !== 0x54 || bytes[from + 2] !== 0x54 || bytes[from + 3] !== 0x50 ||
       bytes[from + 4] !== 0x2f
     ) return this.#fail("StatusLine", from)
+    if (bytes[lineEnd] !== CR) return this.#fail("LineEnding", lineEnd + 1)
     const minor = bytes[from + 7]
     if (bytes[from + 5] !== 0x31 || bytes[from + 6] !== 0x2e || (minor !== 0x30 && minor !== 0x31)) {
       return this.#fail("Version", from + 5)
