@@ -6,21 +6,17 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { ErasureReceipt, ExportRecord } from "./Erasure.ts"
 import type { IntegrityReport, VerifyOptions } from "./Integrity.ts"
-import * as KeyProvider from "./KeyProvider.ts"
-import { layerSqlite } from "./SecureSessions.ts"
+import { layerOf } from "./internal/openSessions.ts"
 import type { Synchronous } from "./SecureSessionsConfig.ts"
-import { parseKey } from "./SecureSessionsConfig.ts"
-import { ConfigurationError, SerializationError } from "./SecureSessionsError.ts"
+import { SerializationError } from "./SecureSessionsError.ts"
 import type {
   EventInput,
   Json,
@@ -35,13 +31,14 @@ import { AppName, EventId, SessionId, SessionRef, UserId } from "./Session.ts"
 import * as SessionService from "./SessionService.ts"
 
 /**
- * Where sessions are stored and what opens them: `key`, 32 bytes (or their hex or base64), or `passphrase`.
+ * Where sessions are stored, in a SQLite file or in PostgreSQL, and what opens them: `key`, 32 bytes (or their hex or
+ * base64), or `passphrase`.
  *
  * @category models
  * @since 0.1.0
  */
 export type SessionsOptions =
-  & { readonly filename: string; readonly synchronous?: Synchronous | undefined }
+  & ({ readonly filename: string; readonly synchronous?: Synchronous | undefined } | { readonly url: string })
   & ({ readonly key: Uint8Array | string } | { readonly passphrase: string })
 
 /**
@@ -117,15 +114,6 @@ const EventIds = Schema.Struct({ id: Schema.optional(EventId), time: Schema.opti
 const decode = <A, I>(schema: Schema.Schema<A, I>, input: I): Effect.Effect<A, SerializationError> =>
   Effect.mapError(Schema.decode(schema)(input), () => new SerializationError({ reason: "InvalidInput", path: [] }))
 
-const keysOf = (options: SessionsOptions): Layer.Layer<KeyProvider.KeyProvider, ConfigurationError> => {
-  if ("passphrase" in options) return KeyProvider.layerPassphrase({ passphrase: Redacted.make(options.passphrase) })
-  const key = typeof options.key === "string" ? parseKey(options.key) : Either.right(options.key)
-  return Either.match(key, {
-    onLeft: (detail) => Layer.fail(new ConfigurationError({ reason: "InvalidKey", detail })),
-    onRight: (bytes) => KeyProvider.layerKeyring([{ id: "default", key: Redacted.make(bytes) }])
-  })
-}
-
 const decodeNew = (input: NewSession): Effect.Effect<SessionService.CreateSession, SerializationError> =>
   Effect.map(decode(NewSessionIds, { app: input.app, user: input.user, id: input.id }), (ids) => ({
     ...ids,
@@ -149,7 +137,7 @@ const iterate = <A, E>(stream: Effect.Effect<Stream.Stream<A, E>, SerializationE
   Stream.toAsyncIterable(Stream.unwrap(stream))
 
 /**
- * Opens the sessions of a file. Rejects with `ConfigurationError` (`WrongKey`) when the key does not open it.
+ * Opens the sessions of a file or of a PostgreSQL database. Rejects with `ConfigurationError` (`WrongKey`) when the key does not open it.
  *
  * @example
  * ```ts
@@ -165,10 +153,7 @@ const iterate = <A, E>(stream: Effect.Effect<Stream.Stream<A, E>, SerializationE
  */
 export const createSessions = (options: SessionsOptions): Promise<Sessions> => {
   const runtime = ManagedRuntime.make(
-    Layer.provide(
-      layerSqlite({ filename: options.filename, synchronous: options.synchronous }),
-      keysOf(options)
-    )
+    layerOf(options)
   )
   const run = <A, E>(effect: Effect.Effect<A, E, SessionService.SessionService>): Promise<A> =>
     runtime.runPromiseExit(effect).then(Exit.match({

@@ -188,6 +188,7 @@ export interface SessionSummary {
   readonly revision: number
   readonly eventCount: number
   readonly createTime: DateTime.Utc
+  /** Time of the last event, or of the creation. */
   readonly updateTime: DateTime.Utc
 }
 

@@ -73,6 +73,8 @@ export interface GetOptions {
   readonly recent?: number | undefined
   /** Events of this time or later. */
   readonly after?: DateTime.Utc | undefined
+  /** Without it the handle's state is empty; it is neither read nor opened then. Default `true`. */
+  readonly includeState?: boolean | undefined
 }
 
 /**
@@ -99,6 +101,8 @@ export interface ListSessions {
   readonly app: AppName
   /** Default: the sessions of all users of the app. */
   readonly user?: UserId | undefined
+  /** By the time of creation. Default `newest`, the newest first. */
+  readonly order?: "newest" | "oldest" | undefined
 }
 
 /**
@@ -139,7 +143,7 @@ export class SessionService extends Context.Tag("@sennit/secure-sessions/Session
   readonly get: (ref: SessionRef, options?: GetOptions) => Effect.Effect<Option.Option<Session>, ReadError>
   /** The session of this id, made if there is none; of many callers at once one makes it and all get it. */
   readonly getOrCreate: (session: CreateSession) => Effect.Effect<Session, WriteError>
-  /** Sessions of an app or of one of its users, the newest first; reads pages on demand and decrypts nothing. */
+  /** Sessions of an app or of one of its users, in the order of creation; reads pages on demand and decrypts nothing. */
   readonly list: (query: ListSessions) => Stream.Stream<SessionSummary, StorageError>
   /** Adds an event and a state delta, both or neither, and answers the handle to go on with. */
   readonly append: (
@@ -200,7 +204,7 @@ export const make: Effect.Effect<
   const verify = makeVerify(sql, rows, cipher, chain, reader)
 
   const get = Effect.fn("Session.get")((ref: SessionRef, options?: GetOptions) =>
-    reader.readSession(ref, { last: options?.recent, after: options?.after?.epochMillis })
+    reader.readSession(ref, { last: options?.recent, after: options?.after?.epochMillis }, options?.includeState)
   )
 
   const list = (query: ListSessions) =>

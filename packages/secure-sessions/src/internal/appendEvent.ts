@@ -5,7 +5,6 @@
  * @internal
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
-import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -42,20 +41,21 @@ export const makeAppend = (
 
   const store = Effect.fnUntraced(function*(
     session: Session,
-    now: number,
     state: ReadonlyArray<StateChange>,
     event: SessionEvent,
     { body, digest }: { readonly body: Uint8Array; readonly digest: Uint8Array }
   ) {
     const { ref } = session
+    // A time may be finer than a column; the sealed one stays exact.
+    const time = Math.floor(event.time.epochMillis)
     const [head] = yield* run(
       "Session.append",
-      rows.advance(ref, session.revision, session.createTime.epochMillis, now)
+      rows.advance(ref, session.revision, session.createTime.epochMillis, time)
     )
     if (head === undefined) return yield* refuse(session)
     const chained = yield* chain.extend(ref, head, { sequence: event.sequence, eventId: event.id, digest })
     yield* Effect.forEach(state, (entry) => run("Session.append", rows.writeState(entry)), { discard: true })
-    const row = { sequence: event.sequence, event_id: event.id, time: event.time.epochMillis, body, link: chained.link }
+    const row = { sequence: event.sequence, event_id: event.id, time, body, link: chained.link }
     const inserted = yield* run("Session.append", rows.insertEvent(ref, row))
     if (inserted.length === 0) return yield* new EventAlreadyExists({ ref, eventId: event.id })
     yield* run("Session.append", rows.setChainHead(ref, chained))
@@ -78,9 +78,8 @@ export const makeAppend = (
 
   const append = Effect.fn("Session.append")(function*(session: Session, input: EventInput, options?: AppendOptions) {
     const { entries, visible } = yield* readDelta(session.ref, options?.stateDelta ?? {}, options?.removed)
-    const now = yield* Clock.currentTimeMillis
     const id = input.id ?? EventId.make(randomUUID())
-    const time = input.time ?? DateTime.unsafeMake(now)
+    const time = input.time ?? (yield* DateTime.now)
     const content = yield* encodeEvent({ time, author: input.author, body: input.body })
     const digest = yield* chain.digest(session.ref, content)
     const state = yield* sealState(cipher, entries)
@@ -88,7 +87,7 @@ export const makeAppend = (
     const appendTo = Effect.fnUntraced(function*(handle: Session) {
       const event = { id, sequence: handle.eventCount + 1, time, author: input.author, body: input.body }
       const body = yield* sealEvent(cipher, handle.ref, event, content)
-      const head = yield* transact(sql, "Session.append", store(handle, now, state, event, { body, digest }))
+      const head = yield* transact(sql, "Session.append", store(handle, state, event, { body, digest }))
       const appended: Session = {
         ...handle,
         revision: head.revision,

@@ -35,7 +35,7 @@ export const makeCreate = (
       const [row] = yield* run("Session.create", rows.insertSession(ref, now, metadata, head))
       if (row === undefined) return yield* Effect.as(refuseShredded(ref), Option.none())
       yield* Effect.forEach(state, (entry) => run("Session.create", rows.writeState(entry)), { discard: true })
-      return yield* selectSession(ref, { last: 0 })
+      return yield* selectSession(ref, { last: 0 }, true)
     }
   )
 

@@ -7,11 +7,13 @@ import * as Either from "effect/Either"
 import { SerializationError } from "../SecureSessionsError.ts"
 import type { Json } from "../Session.ts"
 
-const maxDepth = 512
+/** Levels of nesting. @internal */
+export const maxDepth = 512
 
 type Refusal = "NotJson" | "TooDeep"
 
-const isPlainObject = (value: object): boolean => {
+/** @internal */
+export const isPlainObject = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }

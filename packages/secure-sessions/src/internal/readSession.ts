@@ -61,10 +61,10 @@ export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: ty
   ) => Effect.tap(selected, (found) => found.length === 0 ? refuseShredded(owner) : Effect.void)
 
   /** To be run in a transaction, so that state and revision belong together. */
-  const selectSession = Effect.fnUntraced(function*(ref: SessionRef, window: EventWindow) {
+  const selectSession = Effect.fnUntraced(function*(ref: SessionRef, window: EventWindow, includeState: boolean) {
     const [head] = yield* run("Session.read", rows.selectSession(ref))
     if (head === undefined) return yield* Effect.as(refuseShredded(ref), Option.none<SessionRowSet>())
-    const state = yield* run("Session.read", rows.selectState(ref))
+    const state = includeState ? yield* run("Session.read", rows.selectState(ref)) : []
     const events = yield* run("Session.read", rows.selectEvents(ref, window))
     return Option.some<SessionRowSet>({ head, state, events: window.last === undefined ? events : events.toReversed() })
   })
@@ -79,9 +79,9 @@ export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: ty
     return session
   })
 
-  const readSession = (ref: SessionRef, window: EventWindow) =>
+  const readSession = (ref: SessionRef, window: EventWindow, includeState = true) =>
     Effect.flatMap(
-      snapshot(sql, "Session.read", selectSession(ref, window)),
+      snapshot(sql, "Session.read", selectSession(ref, window, includeState)),
       Option.match({
         onNone: () => Effect.succeedNone,
         onSome: (stored) => Effect.asSome(openSession(ref, stored))

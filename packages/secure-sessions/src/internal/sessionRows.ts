@@ -139,9 +139,9 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
         ON CONFLICT (app, user_id, session_id) DO NOTHING RETURNING revision`,
 
     /** The write lock and the check of the revision in one statement. The creation time tells a namesake apart. */
-    advance: (ref: SessionRef, revision: number, createTime: number, now: number) =>
+    advance: (ref: SessionRef, revision: number, createTime: number, time: number) =>
       select(sql<ChainedHeadRow>`UPDATE sessions SET revision = revision + 1, event_count = event_count + 1,
-          update_time = CASE WHEN update_time < ${now} THEN ${now} ELSE update_time END
+          update_time = ${time}
         WHERE ${isSession(ref)} AND revision = ${revision} AND create_time = ${createTime}
         RETURNING app, user_id, session_id, revision, event_count, create_time, update_time, chained, link, head`),
 
@@ -204,21 +204,28 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
     },
 
     selectPage: (
-      query: { readonly app: string; readonly user?: string | undefined },
+      query: {
+        readonly app: string
+        readonly user?: string | undefined
+        readonly order?: "newest" | "oldest" | undefined
+      },
       cursor: ListCursor | undefined,
       limit: number
     ) => {
+      const [comparison, direction] = query.order === "oldest" ? [sql`>`, sql`ASC`] : [sql`<`, sql`DESC`]
       const conditions = sql.and([
         sql`app = ${query.app}`,
         ...(query.user === undefined ? [] : [sql`user_id = ${query.user}`]),
         ...(cursor === undefined
           ? []
           : [
-            sql`(create_time, user_id, session_id) < (${cursor.create_time}, ${cursor.user_id}, ${cursor.session_id})`
+            sql`(create_time, user_id, session_id) ${comparison}
+              (${cursor.create_time}, ${cursor.user_id}, ${cursor.session_id})`
           ])
       ])
       return select(sql<HeadRow>`SELECT app, user_id, session_id, revision, event_count, create_time, update_time
-        FROM sessions WHERE ${conditions} ORDER BY create_time DESC, user_id DESC, session_id DESC LIMIT ${limit}`)
+        FROM sessions WHERE ${conditions}
+        ORDER BY create_time ${direction}, user_id ${direction}, session_id ${direction} LIMIT ${limit}`)
     },
 
     countUser: (app: string, user: string) =>
