@@ -306,6 +306,21 @@ export class StorageError extends Schema.TaggedError<StorageError>()("StorageErr
 }
 
 /**
+ * A Fernet token could not be opened. `Malformed`: it is no token. `AuthenticationFailed`: no key of the ring sealed it,
+ * or it was altered. `Expired`, `FromFuture`: it is authentic and not of the time that was asked for.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FernetError extends Schema.TaggedError<FernetError>()("FernetError", {
+  reason: Schema.Literal("Malformed", "AuthenticationFailed", "Expired", "FromFuture")
+}) {
+  override get message(): string {
+    return `${this.reason}: the Fernet token was not opened; check the key, or ask for a new token.`
+  }
+}
+
+/**
  * A rotation went through everything and had to leave some of it as it was. All else is rotated; what was left is
  * unchanged. Run it again after the cause is dealt with.
  *
@@ -357,4 +372,5 @@ export type SecureSessionsError =
   | EventAlreadyExists
   | IntegrityViolation
   | RotationIncomplete
+  | FernetError
   | StorageError

@@ -10,7 +10,11 @@ const noSalt = new Uint8Array(0)
 
 /** HKDF-SHA256 (RFC 5869) without salt: a data key is uniformly random. @internal */
 export const derive = (dataKey: Uint8Array, info: string, length: number): Buffer =>
-  Buffer.from(hkdfSync("sha256", dataKey, noSalt, info, length))
+  deriveWithSalt(dataKey, noSalt, info, length)
+
+/** @internal */
+export const deriveWithSalt = (key: Uint8Array, salt: Uint8Array, info: string, length: number): Buffer =>
+  Buffer.from(hkdfSync("sha256", key, salt, info, length))
 
 /** @internal */
 export const hmac = (key: Uint8Array, data: Uint8Array): Buffer => createHmac("sha256", key).update(data).digest()
