@@ -2,6 +2,7 @@ import { compareMany, divideMany } from "../test/fuzz/compareResponses.ts"
 import { loadLlhttp } from "../test/fuzz/llhttp.ts"
 import { faults } from "./faults.ts"
 import { interruption } from "./interruption.ts"
+import { streams } from "./streams.ts"
 
 export interface SoakOptions {
   readonly minutes: number
@@ -53,6 +54,7 @@ const divisions: SoakCheck = {
 
 const checks: ReadonlyArray<SoakCheck> = [
   { id: "interruption", run: interruption(newSeed) },
+  { id: "streams", run: streams },
   { id: "faults", run: faults(newSeed) },
   divisions,
   fuzz

@@ -5,10 +5,45 @@ import * as Http from "node:http"
 
 const large = Buffer.alloc(262_144, "sennit")
 
+const block = Buffer.alloc(1_048_576, "sennit")
+/** Bytes of the last download that the sockets took. */
+const taken = { bytes: 0 }
+
+const download = (response: Http.ServerResponse, blocks: number): void => {
+  response.writeHead(200, { "content-length": blocks * block.length })
+  taken.bytes = 0
+  const more = (left: number): void => {
+    for (let n = left; n > 0; n--) {
+      const flows = response.write(block)
+      taken.bytes += block.length
+      if (!flows) return void response.once("drain", () => more(n - 1))
+    }
+    response.end()
+  }
+  more(blocks)
+}
+
+const count = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
+  let bytes = 0
+  request.on("data", (data: Buffer) => {
+    bytes += data.length
+  })
+  request.on("end", () => response.end(String(bytes)))
+}
+
 const answer = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
   switch (request.url) {
     case "/large":
       response.end(large)
+      break
+    case "/gibibyte":
+      download(response, 1024)
+      break
+    case "/taken":
+      response.end(String(taken.bytes))
+      break
+    case "/count":
+      count(request, response)
       break
     case "/chunked":
       response.write("first ")
