@@ -130,13 +130,22 @@ export class Handshake {
     carry.set(this.#carry)
     carry.set(bytes.subarray(0, end), this.#carry.length)
     this.#carry = carry
+    const said: Array<number> = []
+    for (let before: string | undefined; before !== this.#state;) {
+      before = this.#state
+      said.push(...this.#take(this.#carry))
+    }
+    return said.length === 0 ? nothing : Uint8Array.from(said)
+  }
+
+  #take(bytes: Uint8Array): Uint8Array {
     switch (this.#state) {
       case "method":
-        return this.#takeMethod(carry)
+        return this.#takeMethod(bytes)
       case "password":
-        return this.#takePassword(carry)
+        return this.#takePassword(bytes)
       default:
-        return this.#takeReply(carry)
+        return this.#takeReply(bytes)
     }
   }
 
@@ -146,10 +155,10 @@ export class Handshake {
     return nothing
   }
 
-  /** The server speaks only when it was spoken to, so an answer ends its bytes. */
+  /** An answer of two bytes was read: say the next thing, and wait for the next answer. */
   #answered(bytes: Uint8Array, state: "password" | "reply", send: Uint8Array | undefined): Uint8Array {
-    if (bytes.length > 2 || send === undefined) return this.#fail({ reason: "Malformed" })
-    this.#carry = nothing
+    if (send === undefined) return this.#fail({ reason: "Request" })
+    this.#carry = bytes.subarray(2)
     this.#state = state
     return send
   }

@@ -420,23 +420,6 @@ describe("phases", () => {
       })
       expect(yield* stats).toMatchObject({ ...idle, open: 0 })
     }).pipe(Effect.provide(HttpClient.layerPooled())))
-
-  it.scoped("a server that accepts and never speaks TLS ends in a timeout; interruption meanwhile closes the socket", () =>
-    Effect.gen(function*() {
-      const server = yield* rawServer((connection) => connection.closed)
-      const secure = server.url.replace("http:", "https:")
-      const accepted = Effect.repeat(Effect.zipRight(nextTurn, server.open), { until: (open) => open === 1 })
-      const late = yield* Effect.fork(preciseOf(text(secure)))
-      yield* accepted
-      yield* TestClock.adjust("3 seconds")
-      expect(yield* Fiber.join(late)).toMatchObject({ _tag: "ConnectTimeout", millis: 3000 })
-      yield* server.quiet
-      const left = yield* Effect.fork(text(secure))
-      yield* accepted
-      yield* Fiber.interrupt(left)
-      yield* server.quiet
-      expect(yield* stats).toMatchObject({ ...idle, open: 0 })
-    }).pipe(Effect.provide(HttpClient.layerPooled({ timeouts: { connect: "3 seconds" } }))))
 })
 
 describe("with the rest of platform", () => {

@@ -26,11 +26,14 @@ const codeOf = (error: Error): string => {
 
 const certificateCode = /CERT|SELF_SIGNED|UNABLE_TO|_CA\b|CHAIN|CRL|INVALID_PURPOSE|HOSTNAME_MISMATCH/
 
+/** The server's word against the client. */
+const alert = /^ERR_SSL_\w*ALERT_/
+
 const tlsError = (cause: Error, origin: Origin): TlsError => {
   const code = codeOf(cause)
   const reason = code === "ERR_TLS_CERT_ALTNAME_INVALID"
     ? "HostName"
-    : certificateCode.test(code)
+    : certificateCode.test(code) && !alert.test(code)
     ? "Certificate"
     : "Handshake"
   return new TlsError({ reason, origin: origin.key, code, cause })
@@ -42,7 +45,7 @@ const connectError = (cause: Error, origin: Origin): ConnectError => {
     ? "Refused"
     : code === "ECONNRESET"
     ? "Reset"
-    : code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "ETIMEDOUT"
+    : code === "ENOENT" || code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "ETIMEDOUT"
     ? "Unreachable"
     : "Other"
   return new ConnectError({ reason, origin: origin.key, cause })
@@ -61,6 +64,15 @@ export const openFailureOf = (
 }
 
 const isDnsError = Schema.is(DnsError)
+
+/**
+ * The typed error for a connection that the server ended with an alert before the first byte of an answer: with TLS 1.3 it
+ * may refuse the client's certificate, or the want of one, after the client is done (RFC 8446 §4.4.2.4).
+ *
+ * @internal
+ */
+export const handshakeRefusal = (cause: Error | undefined, origin: Origin): TlsError | undefined =>
+  cause !== undefined && alert.test(codeOf(cause)) ? tlsError(cause, origin) : undefined
 
 /** The typed error for a phase that took too long. @internal */
 export const openTimeout = (

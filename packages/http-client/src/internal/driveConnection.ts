@@ -12,7 +12,7 @@ import {
 } from "../HttpError.ts"
 import type { HttpError } from "../HttpError.ts"
 import type { Proxy } from "../Proxy.ts"
-import { openTimeout } from "./classifyOpenFailure.ts"
+import { handshakeRefusal, openTimeout } from "./classifyOpenFailure.ts"
 import type { OpenFailure } from "./classifyOpenFailure.ts"
 import type { Field, ResponseEvents, ResponseHead } from "./modelResponse.ts"
 import type { Connector, Opener, Opening, OpenPhase, Origin } from "./openSocket.ts"
@@ -297,6 +297,8 @@ export class Driver implements ResponseEvents, Carrier, Opener {
   #lost(cause: Error | undefined): void {
     if (this.closed) return
     if (this.#exchange === undefined) return this.#destroy(undefined)
+    const refusal = this.#answered === 0 && !this.#parser.begun ? handshakeRefusal(cause, this.origin) : undefined
+    if (refusal !== undefined) return this.#end(refusal)
     if (!this.#parser.begun || cause !== undefined) return this.#end(this.#closedError(this.#exchange, cause))
     const failure = this.#parser.finish()
     if (failure !== undefined) return this.#end(failure)

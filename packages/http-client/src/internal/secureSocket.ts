@@ -34,6 +34,7 @@ export class TlsSetup {
   readonly #options: TlsOptions
   #context: Tls.SecureContext | undefined
   readonly #sessions = new Map<string, Buffer>()
+  readonly #pinned = new WeakMap<Tls.TLSSocket, boolean>()
 
   constructor(options: TlsOptions) {
     this.#options = options
@@ -74,7 +75,9 @@ export class TlsSetup {
         Tls.checkServerIdentity(servername ?? (name === "" ? peer.hostname : host), certificate)
     })
     // node holds a session back until the peer is verified
-    socket.on("session", (resumable) => this.#keep(peer.key, resumable))
+    socket.on("session", (resumable) => {
+      if (this.#isPinned(socket)) this.#keep(peer.key, resumable)
+    })
     return socket
   }
 
@@ -90,12 +93,21 @@ export class TlsSetup {
     this.#sessions.delete(peer.key)
   }
 
-  /** Whether the peer of a finished handshake has a key that is pinned. */
-  verifyPin(socket: Tls.TLSSocket, peer: Peer): TlsError | undefined {
+  /** A resumed session shows no certificate, and only sessions with a pinned key are kept. Node forgets it soon, too. */
+  #isPinned(socket: Tls.TLSSocket): boolean {
     const { pins } = this.#options
-    if (pins === undefined) return undefined
+    if (pins === undefined) return true
+    const known = this.#pinned.get(socket)
+    if (known !== undefined) return known
     const pin = pinOf(socket)
-    if (pin !== undefined && pins.includes(pin)) return undefined
+    const pinned = socket.isSessionReused() || (pin !== undefined && pins.includes(pin))
+    this.#pinned.set(socket, pinned)
+    return pinned
+  }
+
+  /** Why the peer of a finished handshake is not to be spoken to, if it has no key that is pinned. */
+  verifyPin(socket: Tls.TLSSocket, peer: Peer): TlsError | undefined {
+    if (this.#isPinned(socket)) return undefined
     return new TlsError({ reason: "Pin", origin: peer.key, code: "ERR_TLS_PIN", cause: undefined })
   }
 }
