@@ -44,7 +44,8 @@ export interface MockRequest {
 }
 
 /**
- * An answer. `body` is text, bytes, or any other value as JSON; `status` is 200 unless given.
+ * An answer. `body` is text, bytes, or any other value as JSON; `status` is one from 200 to 599, 200
+ * unless given.
  *
  * @since 0.1.0
  * @category models
@@ -111,7 +112,7 @@ export const route = (method: string, where: string, answer: Answer): MockRoute 
   }
 }
 
-const bodyless = new Set([101, 204, 205, 304])
+const bodyless = new Set([204, 205, 304])
 
 const responseOf = (reply: MockReply, original: HttpClientRequest): HttpClientResponse.HttpClientResponse => {
   const status = reply.status ?? 200

@@ -123,21 +123,24 @@ const encode = (bytes: Uint8Array): { readonly text: string; readonly base64: bo
 const decode = (text: string, isBase64: boolean): Uint8Array<ArrayBuffer> =>
   new Uint8Array(Buffer.from(text, isBase64 ? "base64" : "utf8"))
 
-const bodyless = new Set([101, 204, 205, 304])
+const bodyless = new Set([204, 205, 304])
 
 const rebuild = (
   request: HttpClientRequest,
   status: number,
   headers: Pairs,
   body: Uint8Array<ArrayBuffer>
-): HttpClientResponse.HttpClientResponse => {
-  const made = new Headers()
-  for (const [name, value] of headers) made.append(name, value)
-  return HttpClientResponse.fromWeb(
-    request,
-    new Response(bodyless.has(status) ? null : body, { status, headers: made })
-  )
-}
+): Effect.Effect<HttpClientResponse.HttpClientResponse, RequestError> =>
+  Effect.try({
+    try: () => {
+      const made = new Headers()
+      for (const [name, value] of headers) made.append(name, value)
+      const source = new Response(bodyless.has(status) ? null : body, { status, headers: made })
+      return HttpClientResponse.fromWeb(request, source)
+    },
+    catch: (cause) =>
+      new RequestError({ request, reason: "Transport", cause, description: `a status of ${status} cannot be replayed` })
+  })
 
 /** Every field; Set-Cookie each on its own, as it was received. */
 const fieldsOf = (response: HttpClientResponse.HttpClientResponse): Pairs => [
@@ -212,7 +215,7 @@ export const record = (
             }
           }
         })
-        return rebuild(request, response.status, fields, body)
+        return yield* rebuild(request, response.status, fields, body)
       })
     )
     return {
@@ -276,13 +279,11 @@ export const replay = (recording: Recording, options: RedactOptions = {}): Effec
         if (found === undefined) return Effect.fail(unrecorded(request, asked, left))
         left.delete(found)
         const { content, headers, status } = found.response
-        return Effect.succeed(
-          rebuild(
-            request,
-            status,
-            headers.map(({ name, value }) => [name, value] as const),
-            decode(content.text ?? "", content.encoding === "base64")
-          )
+        return rebuild(
+          request,
+          status,
+          headers.map(({ name, value }) => [name, value] as const),
+          decode(content.text ?? "", content.encoding === "base64")
         )
       })
     )

@@ -123,6 +123,15 @@ describe("Recorder", () => {
       expect(yield* Effect.flip(Recording.read(path))).toMatchObject({ _tag: "ParseError" })
     }).pipe(Effect.provide([HttpClient.layerPooled(), NodeFileSystem.layer])))
 
+  it.scoped("a status that no response can have again is a failure", () =>
+    Effect.gen(function*() {
+      const { url } = yield* rawServer((connection) =>
+        Effect.zipRight(connection.request, connection.write("HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n"))
+      )
+      const recorder = yield* Recorder.record(yield* HttpClient.HttpClient)
+      expect(yield* Effect.flip(recorder.client.get(url))).toMatchObject({ _tag: "RequestError", reason: "Transport" })
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
+
   it.effect("plays an archive of another program", () =>
     Effect.gen(function*() {
       // the fields that HAR 1.2 requires, as browsers write them
