@@ -20,8 +20,8 @@ import { isInTransaction, overwriteDeleted, transact } from "./internal/runSql.t
 import { makeFlights } from "./internal/shareFlight.ts"
 import { KeyProvider } from "./KeyProvider.ts"
 import { defaultKeyLimits } from "./SecureSessionsConfig.ts"
-import type { ConfigurationError, DecryptionError, KeyProviderError, KeyUsageExceeded } from "./SecureSessionsError.ts"
-import { StorageError } from "./SecureSessionsError.ts"
+import type { ConfigurationError, DecryptionError, KeyUsageExceeded } from "./SecureSessionsError.ts"
+import { KeyProviderError, StorageError } from "./SecureSessionsError.ts"
 
 /**
  * What stands between a caller and a data key.
@@ -72,6 +72,8 @@ export interface DataKeysOptions {
   readonly maxUses?: number | undefined
   /** Bytes sealed before a data key is unwrapped anew. Default 1 GiB. */
   readonly maxBytes?: number | undefined
+  /** How long the key provider may take for one answer. Default 30 seconds. */
+  readonly providerTimeout?: Duration.DurationInput | undefined
 }
 
 /**
@@ -144,6 +146,21 @@ const spend = <A>(key: DataKey, seals: number, bytes: number, f: (key: LiveKey) 
   return Option.some(result)
 }
 
+/** A provider that does not answer must not keep everybody waiting who asks for the same key. */
+const limitTime = (provider: typeof KeyProvider.Service, limit: Duration.DurationInput): typeof KeyProvider.Service => {
+  const limited = (operation: KeyProviderError["operation"]) => <A>(answer: Effect.Effect<A, KeyProviderError>) =>
+    Effect.timeoutFail(answer, {
+      duration: limit,
+      onTimeout: () =>
+        new KeyProviderError({ provider: provider.id, operation, reason: "Unavailable", retryable: true })
+    })
+  return {
+    ...provider,
+    generateDataKey: (scope) => limited("generateDataKey")(provider.generateDataKey(scope)),
+    unwrap: (wrapped, context) => limited("unwrap")(provider.unwrap(wrapped, context))
+  }
+}
+
 type Loaded = Effect.Effect<Option.Option<DataKey>, KeyAccessError>
 
 const limitsOf = (options: DataKeysOptions | undefined) => ({
@@ -162,7 +179,7 @@ const limitsOf = (options: DataKeysOptions | undefined) => ({
  */
 export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptions) {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
-  const provider = yield* KeyProvider
+  const provider = limitTime(yield* KeyProvider, options?.providerTimeout ?? "30 seconds")
   const rows = makeKeyRows(sql, provider, options?.sealLimit ?? defaultKeyLimits.sealLimit)
   const hasKey = yield* checkKey(sql, provider)
   yield* migrate(sql)

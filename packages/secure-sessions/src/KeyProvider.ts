@@ -128,11 +128,12 @@ interface LocalKeys {
   readonly opened: (prefix: Uint8Array) => void
 }
 
+const wrapBy = ({ kekId, key, prefix }: LocalKey, context: EncryptionContext, dataKey: Uint8Array): WrappedKey => ({
+  kekId,
+  bytes: Wrapping.wrap(key, prefix, kekId, context, dataKey)
+})
+
 const makeLocal = ({ current, find, id, opened, primary }: LocalKeys): typeof KeyProvider.Service => {
-  const wrapBy = ({ kekId, key, prefix }: LocalKey, context: EncryptionContext, dataKey: Uint8Array): WrappedKey => ({
-    kekId,
-    bytes: Wrapping.wrap(key, prefix, kekId, context, dataKey)
-  })
   const reveal = (wrapped: WrappedKey, context: EncryptionContext, operation: KeyProviderError["operation"]) => {
     const refuse = (reason: "Malformed" | "AuthenticationFailed") =>
       new KeyProviderError({ provider: id, operation, reason, retryable: false })
@@ -189,6 +190,9 @@ const keyringPrefix = Uint8Array.of(1, 0)
 
 const refuseRing = (reason: ConfigurationError["reason"], detail: string) => new ConfigurationError({ reason, detail })
 
+const refuseKey = (reason: "KeyNotFound" | "KeyDisabled") =>
+  Effect.fail(new KeyProviderError({ provider: "keyring", operation: "unwrap", reason, retryable: false }))
+
 const makeKeyring = Effect.fn("KeyProvider.makeKeyring")(function*(keys: ReadonlyArray<KeyringKey>) {
   const ring = new Map<string, Uint8Array>()
   for (const { id, key } of keys) {
@@ -208,12 +212,10 @@ const makeKeyring = Effect.fn("KeyProvider.makeKeyring")(function*(keys: Readonl
     return yield* refuseRing("NoPrimaryKey", `exactly one key of the ring is primary; here ${primaries.length} are`)
   }
   if (disabled.has(primary.id)) return yield* refuseRing("NoPrimaryKey", `the primary key "${primary.id}" is disabled`)
-  const refuse = (reason: "KeyNotFound" | "KeyDisabled") =>
-    new KeyProviderError({ provider: "keyring", operation: "unwrap", reason, retryable: false })
   const find = (kekId: string) => {
     const key = ring.get(kekId)
-    if (key === undefined) return Effect.fail(refuse("KeyNotFound"))
-    return disabled.has(kekId) ? Effect.fail(refuse("KeyDisabled")) : Effect.succeed(key)
+    if (key === undefined) return refuseKey("KeyNotFound")
+    return disabled.has(kekId) ? refuseKey("KeyDisabled") : Effect.succeed(key)
   }
   const current = Effect.map(find(primary.id), (key) => ({ kekId: primary.id, prefix: keyringPrefix, key }))
   return makeLocal({

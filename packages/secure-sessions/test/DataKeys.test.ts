@@ -2,6 +2,7 @@ import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import { DataKeys, KeyProvider, SecureSessionsError, SessionService } from "@sennit/secure-sessions"
+import { makeFaultKeyProvider } from "@sennit/secure-sessions/testing"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Ref, Scope, TestClock } from "effect"
 import { ada, app, eve, filesOf, keyOf, keyring, openFile, say, temporaryFile, using } from "./support.ts"
 
@@ -107,6 +108,91 @@ describe("DataKeys", () => {
           expect(counts.unwrapped).toBe(1)
         })
       )
+    }))
+
+  it.scoped("a key is unwrapped anew after so many uses and after so many bytes", () =>
+    Effect.gen(function*() {
+      const { counts, layer } = yield* makeSpy
+      const db = Layer.succeedContext(yield* Layer.build(database))
+      const limited = DataKeys.layer({ maxUses: 10, maxBytes: 1000 }).pipe(Layer.provide([db, layer]))
+      yield* using(limited)(Effect.gen(function*() {
+        const keys = yield* DataKeys.DataKeys
+        yield* Effect.repeatN(keys.use(owner, 1, () => 0), 9)
+        expect(counts.unwrapped).toBe(0)
+        yield* keys.use(owner, 1, () => 0)
+        expect(counts.unwrapped).toBe(1)
+        yield* keys.use(owner, 1, () => 0, 1000)
+        yield* keys.use(owner, 1, () => 0)
+        expect(counts.unwrapped).toBe(2)
+      }))
+    }))
+
+  const faulty = Effect.gen(function*() {
+    const faults = yield* makeFaultKeyProvider
+    const db = Layer.succeedContext(yield* Layer.build(database))
+    const start = () =>
+      using(
+        DataKeys.layer({ timeToLive: "1 minute", providerTimeout: "5 seconds" }).pipe(
+          Layer.provide([db, faults.layer])
+        )
+      )
+    return { ...faults, start }
+  }).pipe(Effect.provide(keyring()))
+
+  it.scoped.each(
+    [
+      { fault: "throttled", expected: { reason: "Unavailable", retryable: true } },
+      { fault: "denied", expected: { reason: "Unavailable", retryable: false } },
+      { fault: "wrongContext", expected: { reason: "AuthenticationFailed", retryable: false } }
+    ] as const
+  )(
+    "a provider that is $fault fails typed; a kept key goes on, and all goes on once it is over",
+    ({ expected, fault }) =>
+      Effect.gen(function*() {
+        const { inject, start } = yield* faulty
+        yield* start()(Effect.gen(function*() {
+          const first = yield* keyIdOf(owner)
+          yield* inject(fault)
+          expect(yield* keyIdOf(owner)).toBe(first)
+          yield* TestClock.adjust("2 minutes")
+          expect(yield* Effect.flip(keyIdOf(owner))).toMatchObject({ _tag: "KeyProviderError", ...expected })
+          yield* inject("none")
+          expect(yield* keyIdOf(owner)).toBe(first)
+        }))
+      })
+  )
+
+  it.scoped("a provider that hangs fails after its time for all who wait, at the cost of one call", () =>
+    Effect.gen(function*() {
+      const { calls, inject, start } = yield* faulty
+      yield* start()(Effect.gen(function*() {
+        const first = yield* keyIdOf(owner)
+        yield* TestClock.adjust("2 minutes")
+        yield* inject("hanging")
+        const before = yield* calls
+        const waiting = yield* Effect.forkAll(Array.from({ length: 50 }, () => Effect.flip(keyIdOf(owner))))
+        yield* TestClock.adjust("6 seconds")
+        const errors = yield* Fiber.join(waiting)
+        expect(errors.every((error) => error._tag === "KeyProviderError" && error.retryable)).toBe(true)
+        expect((yield* calls) - before).toBe(1)
+        yield* inject("none")
+        expect(yield* keyIdOf(owner)).toBe(first)
+      }))
+    }))
+
+  it.scoped("a key of the ring that is gone or disabled is named so, and the data stays", () =>
+    Effect.gen(function*() {
+      const db = Layer.succeedContext(yield* Layer.build(database))
+      const [old, next] = [{ id: "old", key: keyOf(1) }, { id: "next", key: keyOf(2), primary: true }]
+      const start = (...keys: readonly [KeyProvider.KeyringKey, ...Array<KeyProvider.KeyringKey>]) =>
+        using(DataKeys.layer().pipe(Layer.provide([db, KeyProvider.layerKeyring(keys)])))
+      yield* Effect.scoped(start(next)(Effect.void))
+      const first = yield* Effect.scoped(start({ ...next, primary: false }, { ...old, primary: true })(keyIdOf(owner)))
+      const refusal = (...keys: readonly [KeyProvider.KeyringKey, ...Array<KeyProvider.KeyringKey>]) =>
+        Effect.scoped(start(...keys)(Effect.flip(keyIdOf(owner))))
+      expect(yield* refusal(next)).toMatchObject({ _tag: "DecryptionError", reason: "KeyNotFound" })
+      expect(yield* refusal(next, { ...old, disabled: true })).toMatchObject({ reason: "KeyDisabled" })
+      expect(yield* Effect.scoped(start(next, old)(keyIdOf(owner)))).toBe(first)
     }))
 
   it.scoped("a key seals up to its limit, counted over restarts, and still opens then", () =>

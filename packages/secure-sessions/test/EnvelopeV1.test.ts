@@ -39,7 +39,7 @@ describe("EnvelopeV1", () => {
       const other = fernetKey.startsWith("A") ? `B${fernetKey.slice(1)}` : `A${fernetKey.slice(1)}`
       const wrong = yield* EnvelopeV1.make({
         fernet: Redacted.make(other),
-        aesGcm: Redacted.make(Uint8Array.from(aesKey).reverse())
+        aesGcm: Redacted.make(Uint8Array.from(aesKey).toReversed())
       })
       expect(yield* reasonOf(wrong.open(direct))).toBe("AuthenticationFailed")
       expect(yield* reasonOf(wrong.open(aesGcm))).toBe("AuthenticationFailed")

@@ -57,6 +57,47 @@ describe("KeyProvider", () => {
       expect(yield* reasonOf(passphrase("p", { ...cheap, logN: 21 }))).toBe("InvalidKey")
     }))
 
+  it.scoped("a disabled key of a ring opens nothing and says so, and cannot be primary", () =>
+    Effect.gen(function*() {
+      const old = yield* using(KeyProvider.layerKeyring([{ id: "old", key: keyOf(1) }]))(generate)
+      const ring = KeyProvider.layerKeyring([
+        { id: "old", key: keyOf(1), disabled: true },
+        { id: "new", key: keyOf(2), primary: true }
+      ])
+      expect(yield* Effect.flip(using(ring)(unwrap(old)))).toMatchObject({ reason: "KeyDisabled", retryable: false })
+      const alone = KeyProvider.layerKeyring([{ id: "old", key: keyOf(1), disabled: true }])
+      expect(yield* reasonOf(alone)).toBe("NoPrimaryKey")
+    }))
+
+  it.scoped("a succession opens what any of its providers wrapped and wraps by the first", () =>
+    Effect.gen(function*() {
+      const [first, second] = [passphrase("first"), passphrase("second")]
+      const old = yield* using(first)(generate)
+      const succession = KeyProvider.layerSuccession(second, [keyring(7), first])
+      const moved = yield* using(succession)(Effect.gen(function*() {
+        expect(yield* unwrap(old)).toEqual(old.bytes)
+        const provider = yield* KeyProvider.KeyProvider
+        const wrapped = yield* provider.rewrap(old.wrapped, old.context)
+        expect(wrapped.kekId).toBe((yield* provider.primary).id)
+        expect(wrapped.kekId).not.toBe(old.wrapped.kekId)
+        return { ...old, wrapped }
+      }))
+      expect(yield* using(second)(unwrap(moved))).toEqual(old.bytes)
+      expect(yield* Effect.flip(using(first)(unwrap(moved)))).toMatchObject({ reason: "AuthenticationFailed" })
+      const stranger = yield* using(passphrase("third"))(generate)
+      expect(yield* Effect.flip(using(succession)(unwrap(stranger)))).toMatchObject({ reason: "AuthenticationFailed" })
+    }))
+
+  it.scoped("the name of a passphrase's key changes with cost and salt, and not with the process", () =>
+    Effect.gen(function*() {
+      const primary = Effect.flatMap(KeyProvider.KeyProvider, (provider) => provider.primary)
+      const made = yield* using(passphrase("p"))(generate)
+      const again = yield* using(passphrase("p"))(Effect.zipRight(unwrap(made), primary))
+      expect(again.id).toBe(made.wrapped.kekId)
+      const raised = yield* using(passphrase("p", { ...cheap, logN: 5 }))(Effect.zipRight(unwrap(made), primary))
+      expect(raised.id).not.toBe(made.wrapped.kekId)
+    }))
+
   it.scoped("two generated keys differ and have 32 bytes", () =>
     Effect.gen(function*() {
       const keys = yield* Effect.all([KeyProvider.generateKey, KeyProvider.generateKey])

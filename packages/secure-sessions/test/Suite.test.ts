@@ -135,18 +135,21 @@ describe("Suite", () => {
             aad: randomBytes((size * 7) % 90),
             plaintext: randomBytes(size * 11)
           }))
-          const hex = records.map(({ aad, key, nonce }) => ({
-            suite: suite.id,
-            key: key.toString("hex"),
-            nonce: nonce.toString("hex"),
-            aad: aad.toString("hex")
-          }))
+          const request = (operation: string, data: ReadonlyArray<string>) =>
+            records.map(({ aad, key, nonce }, at) => ({
+              operation,
+              suite: suite.id,
+              key: key.toString("hex"),
+              nonce: nonce.toString("hex"),
+              aad: aad.toString("hex"),
+              data: data[at]!
+            }))
           const ours = records.map(({ aad, key, nonce, plaintext }) => suite.seal(key, nonce, aad, plaintext))
           const sealed = ours.map(({ ciphertext, tag }) => Buffer.concat([ciphertext, tag]).toString("hex"))
           const plain = records.map(({ plaintext }) => plaintext.toString("hex"))
-          const theirs = yield* Oracle.ask(hex.map((of, at) => ({ ...of, operation: "seal", data: plain[at]! })))
+          const theirs = yield* Oracle.ask(request("seal", plain))
           expect(theirs).toEqual(sealed)
-          const opened = yield* Oracle.ask(hex.map((of, at) => ({ ...of, operation: "open", data: sealed[at]! })))
+          const opened = yield* Oracle.ask(request("open", sealed))
           expect(opened).toEqual(plain)
         })
     )

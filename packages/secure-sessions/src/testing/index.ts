@@ -7,8 +7,10 @@ import type * as Effect from "effect/Effect"
 import type { KeyProvider } from "../KeyProvider.ts"
 import type { ContractViolation, SecureSessionsError } from "../SecureSessionsError.ts"
 import type { SessionService } from "../SessionService.ts"
+import type { Suite } from "../Suite.ts"
 import { keyProviderCases } from "./keyProviderCases.ts"
 import { sessionServiceCases } from "./sessionServiceCases.ts"
+import { suiteCases } from "./suiteCases.ts"
 
 /**
  * One promise of a contract. `run` succeeds when it is kept.
@@ -41,6 +43,41 @@ export interface ContractCase<R> {
  * @since 0.1.0
  */
 export const keyProviderContract: ReadonlyArray<ContractCase<KeyProvider>> = keyProviderCases
+
+/**
+ * What every cipher suite promises.
+ *
+ * @example
+ * ```ts
+ * import { Suite } from "@sennit/secure-sessions"
+ * import { suiteContract } from "@sennit/secure-sessions/testing"
+ * import { Effect } from "effect"
+ *
+ * const all = Effect.forEach(suiteContract(Suite.xaes256Gcm), ({ run }) => run)
+ * ```
+ *
+ * @category contracts
+ * @since 0.1.0
+ */
+export const suiteContract: (suite: Suite) => ReadonlyArray<ContractCase<never>> = suiteCases
+
+export {
+  /**
+   * @category faults
+   * @since 0.1.0
+   */
+  type FaultKeyProvider,
+  /**
+   * @category models
+   * @since 0.1.0
+   */
+  type KeyProviderFault,
+  /**
+   * @category faults
+   * @since 0.1.0
+   */
+  makeFaultKeyProvider
+} from "./faultKeyProvider.ts"
 
 /**
  * What every session service promises. The cases use apps of their own, so they may share one service.

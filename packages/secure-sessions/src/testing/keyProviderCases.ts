@@ -60,6 +60,32 @@ export const keyProviderCases: ReadonlyArray<ContractCase<KeyProvider>> = [
       yield* expect("new keys are wrapped by the primary key", wrapped.kekId === (yield* provider.primary).id)
     })
   },
+  {
+    name: "a data key that is wrapped again, or wrapped from outside, is under the primary key and unwraps to itself",
+    run: Effect.gen(function*() {
+      const { bytes, context, provider, wrapped } = yield* generate
+      const primary = yield* provider.primary
+      const again = [
+        yield* provider.rewrap(wrapped, context),
+        yield* provider.wrap(Redacted.make(Uint8Array.from(bytes)), context)
+      ]
+      for (const other of again) {
+        const unwrapped = Redacted.value(yield* provider.unwrap(other, context))
+        yield* expect("the data key stays the same", isEqual(bytes, unwrapped))
+        yield* expect("it is under the primary key", other.kekId === primary.id)
+        yield* expect("the wrapping is a new one", !isEqual(other.bytes, wrapped.bytes))
+      }
+    })
+  },
+  {
+    name: "a wrapping of another user is not wrapped again",
+    run: Effect.gen(function*() {
+      const { context, provider, wrapped } = yield* generate
+      const promise = "rewrap asks for the owner"
+      const error = yield* failureOf(promise, provider.rewrap(wrapped, { ...context, user: "eve" }))
+      yield* expect(`${promise}, as AuthenticationFailed`, error.reason === "AuthenticationFailed" && !error.retryable)
+    })
+  },
   refuses("another user cannot unwrap", (context) => ({ ...context, user: "eve" })),
   refuses("another app cannot unwrap", (context) => ({ ...context, app: "elsewhere" })),
   refuses("app and user are not interchangeable", ({ app, user, ...rest }) => ({ ...rest, app: user, user: app })),

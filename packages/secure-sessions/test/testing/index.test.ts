@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { KeyProvider, SecureSessions } from "@sennit/secure-sessions"
-import { keyProviderContract, sessionServiceContract } from "@sennit/secure-sessions/testing"
+import { KeyProvider, SecureSessions, Suite } from "@sennit/secure-sessions"
+import { keyProviderContract, sessionServiceContract, suiteContract } from "@sennit/secure-sessions/testing"
 import { Effect, Exit, Redacted } from "effect"
 import { describeDatabases } from "../databases.ts"
 import { keyOf, keyring, using } from "../support.ts"
@@ -13,7 +13,8 @@ const providers = {
     { id: "old", key: keyOf(1) },
     { id: "new", key: keyOf(2), primary: true }
   ]),
-  "a passphrase": KeyProvider.layerPassphrase({ passphrase: Redacted.make("open sesame"), cost: cheap })
+  "a passphrase": KeyProvider.layerPassphrase({ passphrase: Redacted.make("open sesame"), cost: cheap }),
+  "a succession": KeyProvider.layerSuccession(keyring(3), [keyring(4)])
 }
 
 for (const [name, provider] of Object.entries(providers)) {
@@ -21,6 +22,12 @@ for (const [name, provider] of Object.entries(providers)) {
     for (const { name: promise, run } of keyProviderContract) {
       it.scoped(promise, () => using(provider)(run))
     }
+  })
+}
+
+for (const suite of Suite.builtIn) {
+  describe("suite contract", () => {
+    for (const { name, run } of suiteContract(suite)) it.effect(name, () => run)
   })
 }
 
@@ -40,7 +47,38 @@ describeDatabases("session service contract", (database) => {
   }
 })
 
+const bits = (part: string) => `every flipped bit of the ${part} is refused`
+
 describe("contracts", () => {
+  it.effect("a suite that leaves out its additional data, or its tag, is found out", () =>
+    Effect.gen(function*() {
+      const real = Suite.aes256Gcm
+      const none = new Uint8Array(0)
+      const unbound: Suite.Suite = {
+        ...real,
+        seal: (key, nonce, _, plaintext) => real.seal(key, nonce, none, plaintext),
+        open: (key, nonce, _, ciphertext, tag) => real.open(key, nonce, none, ciphertext, tag)
+      }
+      const unchecked: Suite.Suite = {
+        ...real,
+        open: (key, nonce, aad, ciphertext) => {
+          const mask = real.seal(key, nonce, aad, new Uint8Array(ciphertext.length)).ciphertext
+          return ciphertext.map((byte, at) => byte ^ mask[at]!)
+        }
+      }
+      const broken = (suite: Suite.Suite) =>
+        Effect.map(
+          Effect.forEach(suiteContract(suite), ({ name, run }) =>
+            Effect.map(Effect.exit(run), (exit) => ({ exit, name }))),
+          (all) =>
+            all.filter(({ exit }) => Exit.isFailure(exit)).map(({ name }) => name.slice(real.name.length + 2))
+        )
+      const cuts = "a shorter tag, a shorter ciphertext and other additional data are refused"
+      expect(yield* broken(real)).toEqual([])
+      expect(yield* broken(unbound)).toEqual([bits("aad"), cuts])
+      expect(yield* broken(unchecked)).toEqual([...["key", "nonce", "aad", "ciphertext", "tag"].map(bits), cuts])
+    }))
+
   it.effect("a provider that ignores its context is found out", () =>
     Effect.gen(function*() {
       const key = new Uint8Array(32).fill(7)
