@@ -17,8 +17,10 @@ import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import * as ConnectionPool from "./ConnectionPool.ts"
 import type { PoolOptions } from "./HttpConfig.ts"
+import { awaitCallback } from "./internal/awaitCallback.ts"
 import type { Origin } from "./internal/openSocket.ts"
 import { makeOriginOf, prepareRequest, requestErrorOf, urlOf } from "./internal/prepareRequest.ts"
+import type { PreparedRequest } from "./internal/prepareRequest.ts"
 import { trailersIn } from "./internal/readBody.ts"
 import { NetResponse } from "./internal/readResponse.ts"
 import { BufferedExchange } from "./internal/runExchange.ts"
@@ -28,7 +30,51 @@ export * from "@effect/platform/HttpClient"
 
 type Pool = Context.Tag.Service<ConnectionPool.ConnectionPool>
 
-/** One request, one `Effect.async`: interruption leaves the queue or closes the connection. */
+/** A request that a fiber waits for; it lets go of everything when the wait is over (see `awaitCallback`). */
+class Wait {
+  readonly #pool: Pool
+  #request: HttpClientRequest | undefined
+  #prepared: PreparedRequest | undefined
+  #exchange: BufferedExchange | undefined
+
+  constructor(pool: Pool, request: HttpClientRequest, prepared: PreparedRequest) {
+    this.#pool = pool
+    this.#request = request
+    this.#prepared = prepared
+  }
+
+  start(settle: () => void): void {
+    const prepared = this.#prepared
+    this.#prepared = undefined
+    if (prepared === undefined) return
+    this.#exchange = new BufferedExchange(prepared.origin, prepared.wire, settle)
+    this.#pool.unsafeExchange(this.#exchange)
+  }
+
+  /** The response, or the failure that came before it. */
+  take(): Effect.Effect<HttpClientResponse, HttpClientError> {
+    const exchange = this.#exchange
+    const request = this.#request
+    this.#exchange = undefined
+    this.#request = undefined
+    if (exchange === undefined || request === undefined) return Effect.interrupt
+    return exchange.failure === undefined
+      ? Effect.succeed(new NetResponse(request, exchange))
+      : Effect.fail(requestErrorOf(request, exchange.failure))
+  }
+
+  cancel(): void {
+    this.#exchange?.cancel()
+  }
+}
+
+const outcomeOf = (wait: Wait): Effect.Effect<HttpClientResponse, HttpClientError> =>
+  awaitCallback(
+    (resume) => wait.start(() => resume(Effect.suspend(() => wait.take()))),
+    () => wait.cancel()
+  )
+
+/** One request, one wait: interruption leaves the queue or closes the connection. */
 const exchange = (
   pool: Pool,
   request: HttpClientRequest,
@@ -36,18 +82,9 @@ const exchange = (
   origin: Origin | undefined
 ): Effect.Effect<HttpClientResponse, HttpClientError> => {
   const prepared = prepareRequest(request, url, origin, pool.unsafeFork)
-  if ("_tag" in prepared) return Effect.fail(requestErrorOf(request, prepared))
-  return Effect.async((resume) => {
-    const made = new BufferedExchange(prepared.origin, prepared.wire, (settled) => {
-      resume(
-        settled.failure === undefined
-          ? Effect.succeed(new NetResponse(request, settled))
-          : Effect.fail(requestErrorOf(request, settled.failure))
-      )
-    })
-    pool.unsafeExchange(made)
-    return Effect.sync(() => made.cancel())
-  })
+  return "_tag" in prepared
+    ? Effect.fail(requestErrorOf(request, prepared))
+    : outcomeOf(new Wait(pool, request, prepared))
 }
 
 /**

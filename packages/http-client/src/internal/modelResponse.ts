@@ -30,6 +30,8 @@ export const parseFields = (block: string): ReadonlyArray<Field> => {
   return fields
 }
 
+const contentTypeField = /(?:^|\n)content-type:([^\r]*)/i
+
 /**
  * The head of a final response. The fields are parsed when they are first asked for.
  *
@@ -72,6 +74,12 @@ export class ResponseHead {
 
   get reasonPhrase(): string {
     return this.#reasonPhrase
+  }
+
+  /** The first Content-Type, found without taking the other fields apart. */
+  get contentType(): string | undefined {
+    const value = contentTypeField.exec(this.#block)?.[1]
+    return value === undefined ? undefined : trimSpace(value)
   }
 
   /** Every field in the order of arrival, repeated names included. */

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { BodyConsumed } from "../HttpError.ts"
 import type { HttpError } from "../HttpError.ts"
+import { awaitCallback } from "./awaitCallback.ts"
 import { abandon } from "./interceptSend.ts"
 import type { Field } from "./modelResponse.ts"
 import { setCookies, trailers } from "./readBody.ts"
@@ -39,7 +40,7 @@ export class NetResponse extends ResponseView {
   #bytes: Uint8Array | undefined
   #streamed = false
   /** Calls waiting for the whole body. */
-  #waiting = new Set<() => void>()
+  #waiting: Set<() => void> | undefined
 
   constructor(request: HttpClientRequest, exchange: BufferedExchange) {
     super(request, exchange.head?.status ?? 0)
@@ -48,6 +49,10 @@ export class NetResponse extends ResponseView {
 
   get #fields(): ReadonlyArray<Field> {
     return this.#exchange.head?.fields ?? []
+  }
+
+  protected override get contentType(): string | undefined {
+    return this.#exchange.head?.contentType
   }
 
   get headers(): Headers.Headers {
@@ -86,24 +91,32 @@ export class NetResponse extends ResponseView {
   protected whole(): Effect.Effect<Uint8Array, ResponseError> {
     return Effect.suspend(() => {
       const exchange = this.#exchange
-      if (this.#streamed) return this.#fail(new BodyConsumed({ origin: exchange.origin.key }))
+      if (this.#streamed || exchange.cancelled) return this.#fail(new BodyConsumed({ origin: exchange.origin.key }))
       if (exchange.ended || exchange.failure !== undefined) return this.#outcome()
       exchange.collect()
-      return Effect.async((resume) => {
-        const done = () => resume(this.#outcome())
-        this.#waiting.add(done)
-        if (this.#waiting.size === 1) exchange.wait(() => this.#settle())
-        return Effect.sync(() => {
-          this.#waiting.delete(done)
-          if (this.#waiting.size === 0) exchange.cancel()
-        })
-      })
+      const reader: { done: (() => void) | undefined } = { done: undefined }
+      return awaitCallback(
+        (resume) => this.#addReader(reader.done = () => resume(Effect.suspend(() => this.#outcome()))),
+        () => this.#removeReader(reader.done)
+      )
     })
   }
 
+  #addReader(done: () => void): void {
+    const waiting = this.#waiting ??= new Set()
+    waiting.add(done)
+    if (waiting.size === 1) this.#exchange.wait(() => this.#settle())
+  }
+
+  /** When the last one has gone, nobody wants the body. */
+  #removeReader(done: (() => void) | undefined): void {
+    if (done !== undefined) this.#waiting?.delete(done)
+    if (this.#waiting?.size === 0) this.#exchange.cancel()
+  }
+
   #settle(): void {
-    const waiting = this.#waiting
-    this.#waiting = new Set()
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
     for (const done of waiting) done()
   }
 
@@ -115,7 +128,7 @@ export class NetResponse extends ResponseView {
     return Stream.fromChannel(Channel.suspend((): BodyChannel => {
       if (this.#bytes !== undefined) return Channel.write(Chunk.of(this.#bytes))
       const exchange = this.#exchange
-      if (this.#streamed || this.#waiting.size > 0) {
+      if (this.#streamed || exchange.cancelled || this.#waiting !== undefined) {
         return Channel.fail(responseErrorOf(this, new BodyConsumed({ origin: exchange.origin.key })))
       }
       this.#streamed = true

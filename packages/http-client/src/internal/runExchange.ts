@@ -140,7 +140,8 @@ export abstract class Exchange {
  * @internal
  */
 export class BufferedExchange extends Exchange {
-  readonly #settle: (exchange: BufferedExchange) => void
+  /** Dropped when it was called: an exchange may outlive many requests in the heap, and must not hold its caller there. */
+  #settle: ((exchange: BufferedExchange) => void) | undefined
   #mode: "stream" | "collect" | "discard" = "stream"
   #chunks: Array<Uint8Array> = []
   #buffered = 0
@@ -156,7 +157,13 @@ export class BufferedExchange extends Exchange {
     this.head = head
     this.remoteAddress = this.carrier?.remoteAddress
     if (this.cancelled) this.#mode = "discard"
-    else this.#settle(this)
+    else this.#settleOnce()
+  }
+
+  #settleOnce(): void {
+    const settle = this.#settle
+    this.#settle = undefined
+    settle?.(this)
   }
 
   onBody(view: Uint8Array): boolean {
@@ -180,7 +187,7 @@ export class BufferedExchange extends Exchange {
   }
 
   protected onFailure(): void {
-    if (this.head === undefined) this.#settle(this)
+    if (this.head === undefined) this.#settleOnce()
     else this.#notify()
   }
 

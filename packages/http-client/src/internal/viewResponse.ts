@@ -43,6 +43,10 @@ export abstract class ResponseView extends Inspectable.Class implements HttpClie
   abstract get stream(): Stream.Stream<Uint8Array, ResponseError>
   abstract get [abandon](): Effect.Effect<void>
 
+  protected get contentType(): string | undefined {
+    return this.headers["content-type"]
+  }
+
   /** The whole body; it waits for its end. */
   protected abstract whole(): Effect.Effect<Uint8Array, ResponseError>
 
@@ -57,8 +61,7 @@ export abstract class ResponseView extends Inspectable.Class implements HttpClie
   get text(): Effect.Effect<string, ResponseError> {
     return Effect.flatMap(
       this.whole(),
-      (bytes) =>
-        textOf(bytes, this.headers["content-type"], (cause, description) => this.decodeError(cause, description))
+      (bytes) => textOf(bytes, this.contentType, (cause, description) => this.decodeError(cause, description))
     )
   }
 
@@ -76,7 +79,7 @@ export abstract class ResponseView extends Inspectable.Class implements HttpClie
   get formData(): Effect.Effect<FormData, ResponseError> {
     return Effect.flatMap(
       this.arrayBuffer,
-      (body) => formOf(body, this.headers["content-type"], (cause, description) => this.decodeError(cause, description))
+      (body) => formOf(body, this.contentType, (cause, description) => this.decodeError(cause, description))
     )
   }
 
