@@ -6,7 +6,8 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node:buffer checks UTF-8
 import * as NodeBuffer from "node:buffer"
 import { WebSocketProtocolError } from "./HttpError.ts"
-import * as PerMessageDeflate from "./PerMessageDeflate.ts"
+import { maskBytes } from "./internal/maskBytes.ts"
+import type * as PerMessageDeflate from "./PerMessageDeflate.ts"
 
 /**
  * - `frame`: payload bytes of one frame (16 MiB)
@@ -45,18 +46,6 @@ export type FrameEvent =
  */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
-/** XOR, four bytes at a time. `payload` starts at a multiple of four in its buffer. */
-const maskInPlace = (payload: Uint8Array, mask: Uint8Array): void => {
-  const words = payload.length >>> 2
-  const [m0 = 0, m1 = 0, m2 = 0, m3 = 0] = mask
-  if (words > 0) {
-    const view = new Uint32Array(payload.buffer, payload.byteOffset, words)
-    const key = new Uint32Array(Uint8Array.of(m0, m1, m2, m3).buffer)[0] ?? 0
-    for (let i = 0; i < words; i++) view[i] = (view[i] ?? 0) ^ key
-  }
-  for (let i = words << 2; i < payload.length; i++) payload[i] = (payload[i] ?? 0) ^ (mask[i & 3] ?? 0)
-}
-
 /**
  * One masked frame, as a client sends it. `mask` has four bytes that nobody can foresee.
  *
@@ -71,18 +60,17 @@ export const encode = (
 ): Uint8Array => {
   const { length } = payload
   const head = length < 126 ? 6 : length < 65_536 ? 8 : 14
-  // the payload starts at a multiple of four, so that it can be masked by words
-  const gap = (4 - (head & 3)) & 3
-  const bytes = new Uint8Array(gap + head + length)
+  // whole words, so that it can be masked by them
+  const bytes = new Uint8Array((head + length + 3) & ~3)
   const view = new DataView(bytes.buffer)
-  bytes[gap] = (options.fin === false ? 0 : 0x80) | (options.compressed === true ? 0x40 : 0) | opcode
-  bytes[gap + 1] = 0x80 | (head === 6 ? length : head === 8 ? 126 : 127)
-  if (head === 8) view.setUint16(gap + 2, length)
-  else if (head === 14) view.setBigUint64(gap + 2, BigInt(length))
-  bytes.set(mask.subarray(0, 4), gap + head - 4)
-  bytes.set(payload, gap + head)
-  maskInPlace(bytes.subarray(gap + head), mask)
-  return bytes.subarray(gap)
+  bytes[0] = (options.fin === false ? 0 : 0x80) | (options.compressed === true ? 0x40 : 0) | opcode
+  bytes[1] = 0x80 | (head === 6 ? length : head === 8 ? 126 : 127)
+  if (head === 8) view.setUint16(2, length)
+  else if (head === 14) view.setBigUint64(2, BigInt(length))
+  bytes.set(mask.subarray(0, 4), head - 4)
+  bytes.set(payload, head)
+  maskBytes(bytes, new Uint32Array(bytes.buffer), head, head + length, mask, 0)
+  return bytes.subarray(0, head + length)
 }
 
 /**
@@ -94,9 +82,6 @@ export const encode = (
 export const isCloseCode = (code: number): boolean =>
   (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)
 
-const HEAD = 0
-const LENGTH = 1
-const PAYLOAD = 2
 const nothing = new Uint8Array(0)
 
 const violation = (
@@ -104,44 +89,61 @@ const violation = (
   code: WebSocketProtocolError["code"] = 1002
 ): WebSocketProtocolError => new WebSocketProtocolError({ reason, code })
 
-const join = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const [only] = parts
-  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
+const headSize = (second: number): number => {
+  const length = second & 0x7f
+  return length < 126 ? 2 : length === 126 ? 4 : 10
+}
+
+const joinParts = (parts: ReadonlyArray<Uint8Array>, size: number): Uint8Array<ArrayBuffer> => {
+  const joined = new Uint8Array(size)
+  let at = 0
+  for (const part of parts) {
+    joined.set(part, at)
+    at += part.length
+  }
+  return joined
+}
+
+/** UTF-8 as a string; undefined when it is none. */
+const textOf = (bytes: Buffer, start: number, end: number): string | undefined => {
+  const text = bytes.toString("utf8", start, end)
+  // what is no UTF-8 becomes U+FFFD, and is looked at again where there is one
+  return !text.includes("\uFFFD") || NodeBuffer.isUtf8(bytes.subarray(start, end)) ? text : undefined
 }
 
 /**
  * Incremental parser of what a server sends: `push` takes bytes in any division and gives what they complete; `failure`
- * is the violation that ends the connection, if there was one. It keeps views of the bytes, so they must not change afterwards. Text that is not
- * UTF-8 is refused as soon as it arrives, limits hold before a payload is read.
+ * is the violation that ends the connection, if there was one. It keeps nothing of the memory that it is given. Text that
+ * is not UTF-8 is refused as soon as it arrives, limits hold before a payload is read.
  *
  * @since 0.1.0
  * @category decoding
  */
 export class FrameParser {
   readonly #limits: WebSocketLimits
-  readonly #deflate: boolean
-  #state = HEAD
-  /** Bytes of a header that is not complete. */
-  #header: Uint8Array = nothing
-  #need = 2
+  readonly #inflater: PerMessageDeflate.Inflater | undefined
+  /** The bytes of a header that came in pieces. */
+  readonly #header = Buffer.alloc(10)
+  #have = 0
+  #inPayload = false
   #fin = true
   #opcode = 0
   #remaining = 0
-  #parts: Array<Uint8Array> = []
+  #control: Uint8Array = nothing
   // the message that is being received: 0 when there is none
   #kind = 0
   #compressed = false
   #fragments = 0
   #size = 0
-  #message: Array<Uint8Array> = []
+  #parts: Array<Uint8Array> = []
   #text = ""
   #decoder: TextDecoder | undefined
   #failure: WebSocketProtocolError | undefined
 
-  /** `deflate` says that permessage-deflate was agreed on. */
-  constructor(limits: WebSocketLimits = defaultLimits, deflate = false) {
+  /** `inflater` when permessage-deflate was agreed on. */
+  constructor(limits: WebSocketLimits = defaultLimits, inflater?: PerMessageDeflate.Inflater) {
     this.#limits = limits
-    this.#deflate = deflate
+    this.#inflater = inflater
   }
 
   /** The violation that ended the stream. */
@@ -149,49 +151,48 @@ export class FrameParser {
     return this.#failure
   }
 
-  /** What these bytes complete; see `failure` afterwards. */
-  push(bytes: Uint8Array): ReadonlyArray<FrameEvent> {
+  /** What the bytes from `start` to `end` complete; see `failure` afterwards. */
+  push(bytes: Uint8Array, start = 0, end: number = bytes.length): ReadonlyArray<FrameEvent> {
+    const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     const events: Array<FrameEvent> = []
-    let at = 0
-    while (this.#failure === undefined && (at < bytes.length || (this.#state === PAYLOAD && this.#remaining === 0))) {
-      if (this.#state === PAYLOAD) {
-        const part = bytes.subarray(at, at + this.#remaining)
-        at += part.length
-        this.#remaining -= part.length
-        this.#failure = this.#takePart(part) ?? (this.#remaining === 0 ? this.#endFrame(events) : undefined)
+    let at = start
+    while (this.#failure === undefined) {
+      if (!this.#inPayload) {
+        if (at >= end) break
+        at = this.#takeHeader(buffer, at, end)
         continue
       }
-      const missing = this.#need - this.#header.length
-      const part = bytes.subarray(at, at + missing)
-      at += part.length
-      this.#header = this.#header.length === 0 ? part : Buffer.concat([this.#header, part])
-      if (part.length === missing) this.#failure = this.#takeHeader(this.#header)
+      const taken = Math.min(this.#remaining, end - at)
+      if (taken < this.#remaining) {
+        this.#remaining -= taken
+        if (taken > 0) this.#failure = this.#takePart(buffer, at, end)
+        break
+      }
+      this.#inPayload = false
+      this.#failure = this.#endFrame(buffer, at, at + taken, events)
+      at += taken
     }
     return events
   }
 
-  #takeHeader(header: Uint8Array): WebSocketProtocolError | undefined {
-    const length = (header[1] ?? 0) & 0x7f
-    if (this.#state === HEAD) {
-      const failure = this.#checkFirst(header[0] ?? 0, header[1] ?? 0)
-      if (failure !== undefined) return failure
-      if (length >= 126) {
-        this.#state = LENGTH
-        this.#need = length === 126 ? 4 : 10
-        return undefined
+  /** Reads a header in place, or collects one that is not complete; gives where to go on. */
+  #takeHeader(buffer: Buffer, at: number, end: number): number {
+    const second = buffer[at + 1] ?? 0
+    if (this.#have === 0 && end - at >= 2 && end - at >= headSize(second)) {
+      this.#failure = this.#checkFirst(buffer[at] ?? 0, second) ?? this.#startPayload(buffer, at)
+      return at + headSize(second)
+    }
+    const header = this.#header
+    let next = at
+    while (next < end && this.#inPayload === false && this.#failure === undefined) {
+      header[this.#have++] = buffer[next++] ?? 0
+      if (this.#have === 2) this.#failure = this.#checkFirst(header[0] ?? 0, header[1] ?? 0)
+      if (this.#have >= 2 && this.#have === headSize(header[1] ?? 0) && this.#failure === undefined) {
+        this.#have = 0
+        this.#failure = this.#startPayload(header, 0)
       }
-      return this.#startPayload(length)
     }
-    const view = new DataView(header.buffer, header.byteOffset, header.length)
-    if (length === 126) {
-      const declared = view.getUint16(2)
-      return declared < 126 ? violation("Length") : this.#startPayload(declared)
-    }
-    const declared = view.getBigUint64(2)
-    if (declared < 65_536n || declared >= 0x8000_0000_0000_0000n) return violation("Length")
-    return declared > BigInt(Number.MAX_SAFE_INTEGER)
-      ? violation("FrameTooLarge", 1009)
-      : this.#startPayload(Number(declared))
+    return next
   }
 
   #checkFirst(first: number, second: number): WebSocketProtocolError | undefined {
@@ -200,7 +201,7 @@ export class FrameParser {
     const opcode = this.#opcode
     const control = opcode >= 8
     const compressed = (first & 0x40) !== 0
-    if ((first & 0x30) !== 0 || (compressed && (!this.#deflate || control || opcode === 0))) {
+    if ((first & 0x30) !== 0 || (compressed && (this.#inflater === undefined || control || opcode === 0))) {
       return violation("ReservedBits")
     }
     if (opcode > 10 || (opcode > 2 && !control)) return violation("Opcode")
@@ -210,53 +211,69 @@ export class FrameParser {
     if (opcode !== 0) {
       this.#kind = opcode
       this.#compressed = compressed
-      this.#decoder = opcode === 1 && !compressed && !this.#fin
-        ? new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-        : undefined
     }
     return ++this.#fragments > this.#limits.fragments ? violation("TooManyFragments", 1009) : undefined
   }
 
-  #startPayload(length: number): WebSocketProtocolError | undefined {
+  #startPayload(header: Buffer, at: number): WebSocketProtocolError | undefined {
+    let length = (header[at + 1] ?? 0) & 0x7f
+    if (length === 126) {
+      length = header.readUInt16BE(at + 2)
+      if (length < 126) return violation("Length")
+    } else if (length === 127) {
+      const high = header.readUInt32BE(at + 2)
+      length = high * 0x1_0000_0000 + header.readUInt32BE(at + 6)
+      if (length < 65_536 || high >= 0x8000_0000) return violation("Length")
+    }
     if (length > this.#limits.frame) return violation("FrameTooLarge", 1009)
     if (this.#opcode < 8) {
       this.#size += length
       if (this.#size > this.#limits.message) return violation("MessageTooLarge", 1009)
-      // a frame that comes in many pieces is checked as it comes
-      if (this.#kind === 1 && !this.#compressed && length > 65_536) {
-        this.#decoder ??= new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      }
     }
-    this.#state = PAYLOAD
+    this.#inPayload = true
     this.#remaining = length
-    this.#header = nothing
-    this.#need = 2
-    this.#parts = []
     return undefined
   }
 
-  #takePart(part: Uint8Array): WebSocketProtocolError | undefined {
-    if (this.#opcode < 8 && this.#decoder !== undefined) return this.#decode(part, true)
-    this.#parts.push(part)
+  /** Keeps a part of a payload, or decodes it at once when it is text. */
+  #takePart(buffer: Buffer, start: number, end: number): WebSocketProtocolError | undefined {
+    const part = buffer.subarray(start, end)
+    if (this.#opcode >= 8) this.#control = Buffer.concat([this.#control, part])
+    else if (this.#kind === 1 && !this.#compressed) return this.#decode(part, true)
+    else this.#parts.push(new Uint8Array(part))
     return undefined
   }
 
   #decode(part: Uint8Array, stream: boolean): WebSocketProtocolError | undefined {
+    this.#decoder ??= new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
     try {
-      this.#text += this.#decoder?.decode(part, { stream }) ?? ""
+      this.#text += this.#decoder.decode(part, { stream })
       return undefined
     } catch {
       return violation("Utf8", 1007)
     }
   }
 
-  #endFrame(events: Array<FrameEvent>): WebSocketProtocolError | undefined {
-    this.#state = HEAD
-    const parts = this.#parts
-    this.#parts = []
-    if (this.#opcode >= 8) return this.#endControl(join(parts), events)
-    if (this.#decoder === undefined) { for (const part of parts) this.#message.push(part) }
-    return this.#fin ? this.#endMessage(events) : undefined
+  /** The payload ends with these bytes. */
+  #endFrame(
+    buffer: Buffer,
+    start: number,
+    end: number,
+    events: Array<FrameEvent>
+  ): WebSocketProtocolError | undefined {
+    if (this.#opcode >= 8) {
+      const part = buffer.subarray(start, end)
+      const payload = this.#control.length === 0 ? part : Buffer.concat([this.#control, part])
+      this.#control = nothing
+      return this.#endControl(payload, events)
+    }
+    // a message in one frame that came in one piece is read where it is
+    if (this.#fin && this.#size === end - start && !this.#compressed) {
+      const data = this.#kind === 1 ? textOf(buffer, start, end) : new Uint8Array(buffer.subarray(start, end))
+      return data === undefined ? violation("Utf8", 1007) : this.#endMessage(data, events)
+    }
+    const failure = start === end ? undefined : this.#takePart(buffer, start, end)
+    return failure ?? (this.#fin ? this.#joinMessage(events) : undefined)
   }
 
   #endControl(payload: Uint8Array, events: Array<FrameEvent>): WebSocketProtocolError | undefined {
@@ -276,31 +293,28 @@ export class FrameParser {
     return undefined
   }
 
-  #endMessage(events: Array<FrameEvent>): WebSocketProtocolError | undefined {
-    const isText = this.#kind === 1
-    if (this.#decoder !== undefined) {
-      const failure = this.#decode(nothing, false)
-      if (failure !== undefined) return failure
-      events.push({ _tag: "Message", data: this.#text })
-    } else {
-      let bytes = join(this.#message)
-      if (this.#compressed) {
-        const inflated = PerMessageDeflate.inflate(bytes, this.#limits.message)
-        if ("_tag" in inflated) return inflated
-        bytes = inflated
-      }
-      if (isText && !NodeBuffer.isUtf8(bytes)) return violation("Utf8", 1007)
-      events.push({
-        _tag: "Message",
-        data: isText ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString() : new Uint8Array(bytes)
-      })
+  /** The message of several parts. */
+  #joinMessage(events: Array<FrameEvent>): WebSocketProtocolError | undefined {
+    if (this.#kind === 1 && !this.#compressed) {
+      return this.#decode(nothing, false) ?? this.#endMessage(this.#text, events)
     }
+    const joined = joinParts(this.#parts, this.#size)
+    const inflated = this.#compressed ? this.#inflater?.inflate(joined, this.#limits.message) : undefined
+    if (inflated !== undefined && "_tag" in inflated) return inflated
+    // zlib's memory is larger than the message in it
+    const bytes = inflated === undefined ? joined : new Uint8Array(inflated)
+    if (this.#kind === 2) return this.#endMessage(bytes, events)
+    const text = textOf(Buffer.from(bytes.buffer), 0, bytes.length)
+    return text === undefined ? violation("Utf8", 1007) : this.#endMessage(text, events)
+  }
+
+  #endMessage(data: string | Uint8Array, events: Array<FrameEvent>): undefined {
+    events.push({ _tag: "Message", data })
     this.#kind = 0
+    this.#compressed = false
     this.#fragments = 0
     this.#size = 0
-    this.#message = []
+    this.#parts = []
     this.#text = ""
-    this.#decoder = undefined
-    return undefined
   }
 }

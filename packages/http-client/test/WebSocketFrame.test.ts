@@ -5,8 +5,12 @@ import * as FastCheck from "effect/FastCheck"
 import * as Zlib from "node:zlib"
 
 const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex")
+const direction: PerMessageDeflate.Direction = { contextTakeover: true, windowBits: 15 }
 const parse = (bytes: Uint8Array, limits: Partial<WebSocketFrame.WebSocketLimits> = {}, deflate = false) => {
-  const parser = new WebSocketFrame.FrameParser({ ...WebSocketFrame.defaultLimits, ...limits }, deflate)
+  const parser = new WebSocketFrame.FrameParser(
+    { ...WebSocketFrame.defaultLimits, ...limits },
+    deflate ? new PerMessageDeflate.Inflater(direction) : undefined
+  )
   const events = parser.push(bytes)
   return parser.failure ?? events
 }
@@ -66,23 +70,82 @@ describe("the examples of RFC 7692 §7.2.3", () => {
       code: 1009
     })
     expect(parse(hex("c1 03 ff ff ff"), {}, true)).toMatchObject({ reason: "Deflate", code: 1007 })
-    expect(parse(frame(0xc1, PerMessageDeflate.deflate(hex("ff"))), {}, true)).toMatchObject({ reason: "Utf8" })
+    expect(parse(frame(0xc1, new PerMessageDeflate.Deflater(direction).deflate(hex("ff"))), {}, true)).toMatchObject({
+      reason: "Utf8"
+    })
   })
-  it("is agreed on as it was offered, or not", () => {
-    expect(PerMessageDeflate.accepts("permessage-deflate; server_no_context_takeover")).toBe(true)
-    expect(PerMessageDeflate.accepts("permessage-deflate; client_no_context_takeover; server_no_context_takeover"))
-      .toBe(true)
-    for (
-      const answer of [
-        "permessage-deflate",
-        "permessage-deflate; server_no_context_takeover; server_max_window_bits=10",
-        "permessage-deflate; server_no_context_takeover; server_max_window_bits=99",
-        "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
-        "permessage-deflate; server_no_context_takeover, x-other",
-        "x-webkit-deflate-frame; server_no_context_takeover"
-      ]
-    ) expect(PerMessageDeflate.accepts(answer)).toBe(false)
+  it("the second message of §7.2.3.2 refers to the first, unless nothing is kept", () => {
+    const wire = hex("c1 07 f2 48 cd c9 c9 07 00 c1 05 f2 00 11 00 00")
+    expect(parse(wire, {}, true)).toEqual([...message, ...message])
+    const forgetful = new PerMessageDeflate.Inflater({ ...direction, contextTakeover: false })
+    const parser = new WebSocketFrame.FrameParser(WebSocketFrame.defaultLimits, forgetful)
+    expect(parser.push(wire)).toEqual(message)
+    expect(parser.failure).toMatchObject({ reason: "Deflate", code: 1007 })
   })
+  it("a block that says it is the last (§7.2.3.4)", () => {
+    expect(parse(hex("c1 08 f3 48 cd c9 c9 07 00 00"), {}, true)).toEqual(message)
+  })
+})
+
+describe("the agreement on permessage-deflate (RFC 7692 §7.1)", () => {
+  const all = { contextTakeover: true, windowBits: 15 }
+  it.each(
+    [
+      ["permessage-deflate", { server: all, client: all }],
+      ["permessage-deflate; server_no_context_takeover", { server: { ...all, contextTakeover: false }, client: all }],
+      ["permessage-deflate; client_no_context_takeover", { server: all, client: { ...all, contextTakeover: false } }],
+      ["permessage-deflate; server_max_window_bits=10", { server: { ...all, windowBits: 10 }, client: all }],
+      ["permessage-deflate;client_max_window_bits=\"8\"", { server: all, client: { ...all, windowBits: 8 } }]
+    ] as const
+  )("%s", (answer, expected) => {
+    expect(PerMessageDeflate.agree(answer)).toEqual(expected)
+  })
+  it.each([
+    "x-webkit-deflate-frame",
+    "permessage-deflate, permessage-deflate",
+    "permessage-deflate; server_no_context_takeover, x-other",
+    "permessage-deflate; x-other",
+    "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+    "permessage-deflate; server_no_context_takeover=1",
+    "permessage-deflate; server_max_window_bits",
+    "permessage-deflate; client_max_window_bits",
+    "permessage-deflate; server_max_window_bits=7",
+    "permessage-deflate; server_max_window_bits=16",
+    "permessage-deflate; server_max_window_bits=08",
+    "permessage-deflate; server_max_window_bits=99"
+  ])("%s is no answer", (answer) => {
+    expect(PerMessageDeflate.agree(answer)).toBeUndefined()
+  })
+  it("what is asked of the server must be promised", () => {
+    const offer = { contextTakeover: false, serverMaxWindowBits: 10 }
+    expect(PerMessageDeflate.encodeOffer(offer)).toBe(
+      "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10; client_max_window_bits"
+    )
+    expect(PerMessageDeflate.agree("permessage-deflate; server_no_context_takeover; server_max_window_bits=9", offer))
+      .toEqual({
+        server: { contextTakeover: false, windowBits: 9 },
+        client: { contextTakeover: false, windowBits: 15 }
+      })
+    expect(PerMessageDeflate.agree("permessage-deflate; server_no_context_takeover", offer)).toBeUndefined()
+    expect(PerMessageDeflate.agree("permessage-deflate; server_max_window_bits=10", offer)).toBeUndefined()
+  })
+  it.prop(
+    "any messages come back from zlib's own streams, whatever was agreed on",
+    [
+      FastCheck.array(FastCheck.uint8Array({ maxLength: 200 }), { maxLength: 5 }),
+      FastCheck.boolean(),
+      FastCheck.integer({ min: 9, max: 15 })
+    ],
+    ([messages, contextTakeover, windowBits]) => {
+      const agreed = { contextTakeover, windowBits }
+      const deflater = new PerMessageDeflate.Deflater(agreed)
+      const flush = { finishFlush: Zlib.constants.Z_SYNC_FLUSH, windowBits }
+      // a window that is kept is one stream of all messages
+      const payloads = messages.map((one) => Buffer.concat([deflater.deflate(one), hex("00 00 ff ff")]))
+      const whole = contextTakeover ? [Buffer.concat(payloads)] : payloads
+      expect(Buffer.concat(whole.map((one) => Zlib.inflateRawSync(one, flush)))).toEqual(Buffer.concat(messages))
+    }
+  )
 })
 
 describe("violations", () => {
@@ -157,8 +220,9 @@ describe("any division of any messages", () => {
     ],
     ([messages, size]) => {
       const wire: Array<Buffer> = []
+      const deflater = new PerMessageDeflate.Deflater(direction)
       for (const [data, fragments, compressed] of messages) {
-        const payload = Buffer.from(compressed ? PerMessageDeflate.deflate(Buffer.from(data)) : data)
+        const payload = Buffer.from(compressed ? deflater.deflate(Buffer.from(data)) : data)
         const step = Math.ceil(payload.length / fragments) || 1
         const opcode = typeof data === "string" ? 1 : 2
         for (let at = 0; at === 0 || at < payload.length; at += step) {
@@ -170,7 +234,10 @@ describe("any division of any messages", () => {
         }
       }
       const all = Buffer.concat(wire)
-      const parser = new WebSocketFrame.FrameParser(WebSocketFrame.defaultLimits, true)
+      const parser = new WebSocketFrame.FrameParser(
+        WebSocketFrame.defaultLimits,
+        new PerMessageDeflate.Inflater(direction)
+      )
       const events: Array<unknown> = []
       for (let at = 0; at < all.length; at += size) events.push(...parser.push(all.subarray(at, at + size)))
       const data = events.filter((event) => JSON.stringify(event).includes("\"Message\""))

@@ -126,16 +126,20 @@ export class WebSocketProtocolError extends Schema.TaggedError<WebSocketProtocol
 }
 
 /**
- * The WebSocket is closed. 1006 means that the connection ended without a closing handshake.
+ * The WebSocket is closed. 1006 means that the connection ended without a closing handshake: `lost` says whether the
+ * connection broke (`Connection`), a ping had no answer in time (`Heartbeat`), or the closing handshake (`CloseTimeout`).
  *
  * @since 0.1.0
  * @category errors
  */
 export class WebSocketClosed extends Schema.TaggedError<WebSocketClosed>()("WebSocketClosed", {
   code: Schema.Number,
-  reason: Schema.String
+  reason: Schema.String,
+  lost: Schema.optional(Schema.Literal("Connection", "Heartbeat", "CloseTimeout"))
 }) {
   override get message(): string {
-    return `The WebSocket is closed (${this.code}). What was sent and not answered may not have arrived.`
+    return `The WebSocket is closed (${this.code}${
+      this.lost === undefined ? "" : `, ${this.lost}`
+    }). What was sent and not answered may not have arrived.`
   }
 }
