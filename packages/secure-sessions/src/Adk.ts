@@ -77,7 +77,11 @@ const toAdk = (session: Session): Effect.Effect<MarkedSession, SerializationErro
 const toNew = (request: CreateSessionRequest) =>
   Effect.all([
     // ADK takes an empty id for none.
-    decode(NewIds, { app: request.appName, user: request.userId, id: request.sessionId === "" ? undefined : request.sessionId }),
+    decode(NewIds, {
+      app: request.appName,
+      user: request.userId,
+      id: request.sessionId === "" ? undefined : request.sessionId
+    }),
     toDelta(request.state ?? {})
   ]).pipe(Effect.map(([ids, { stateDelta }]) => ({ ...ids, state: stateDelta })))
 
@@ -240,10 +244,10 @@ export class EncryptedSessionService extends BaseSessionService implements Async
    */
   static open(options: SessionsOptions & AdkOptions): Promise<EncryptedSessionService> {
     const managed = ManagedRuntime.make(layerOf(options))
-    return managed.runtime().then(
-      (runtime) => new EncryptedSessionService(runtime, options, () => managed.dispose()),
-      (error: unknown) => managed.dispose().then(() => Promise.reject(error))
-    )
+    return managed.runPromiseExit(Effect.runtime<SessionService>()).then(Exit.match({
+      onSuccess: (runtime) => new EncryptedSessionService(runtime, options, () => managed.dispose()),
+      onFailure: (cause) => managed.dispose().then(() => Promise.reject(Cause.squash(cause)))
+    }))
   }
 
   #run<A, E>(effect: Effect.Effect<A, E, SessionService>): Promise<A> {
