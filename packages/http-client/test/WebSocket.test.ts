@@ -1,7 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node:crypto is the server's side of the handshake
 import { describe, expect, it } from "@effect/vitest"
 import { SsrfGuard, WebSocket } from "@sennit/http-client"
-import type { RawConnection } from "@sennit/http-client/testing"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
@@ -11,6 +10,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Crypto from "node:crypto"
+import { accept, hex, opened, speaking } from "./speakWebSocket.ts"
 
 // ------------------------------------------------------------------------------- the server of the ws package
 
@@ -103,32 +103,8 @@ describe.skipIf(WebSocketServer === undefined)("beside the ws package", () => {
 
 // -------------------------------------------------------------------------------------------- servers by hand
 
-const accept = (head: string) =>
-  Crypto.createHash("sha1").update(
-    `${/^sec-websocket-key: (\S+)/im.exec(head)?.[1]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
-  ).digest("base64")
-const opened = (head: string, more = "") =>
-  `HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Accept: ${
-    accept(head)
-  }\r\n${more}\r\n`
-/** Opens, then runs the script; gives what the client sent in the end as frames. */
-const speaking = (script: (connection: RawConnection) => Effect.Effect<void>, more = "") =>
-  Effect.gen(function*() {
-    const received = yield* Deferred.make<Buffer>()
-    const server = yield* rawServer((connection) =>
-      Effect.gen(function*() {
-        const { head } = yield* connection.request
-        yield* connection.write(opened(head, more))
-        yield* script(connection)
-        const ended = yield* Effect.flip(connection.request)
-        yield* Deferred.succeed(received, Buffer.from("received" in ended ? ended.received : "", "latin1"))
-      }).pipe(Effect.ignore)
-    )
-    return { ...server, received: Deferred.await(received) }
-  })
 /** The code in a masked close frame. */
 const closeCode = (bytes: Buffer) => ((bytes[6] ?? 0) ^ (bytes[2] ?? 0)) << 8 | ((bytes[7] ?? 0) ^ (bytes[3] ?? 0))
-const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex")
 
 const failure = (url: string, options?: WebSocket.WebSocketOptions) => Effect.flip(WebSocket.connect(url, options))
 
@@ -211,11 +187,11 @@ describe("the opening handshake", () => {
         Effect.zipRight(connection.request, Deferred.succeed(asked, undefined))
       )
       const fiber = yield* Effect.fork(
-        Effect.flip(WebSocket.connect(server.url, { timeouts: { connect: "3 seconds" } }))
+        Effect.flip(WebSocket.connect(server.url, { timeouts: { headers: "3 seconds" } }))
       )
       yield* Deferred.await(asked)
       yield* TestClock.adjust("3 seconds")
-      expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "ConnectTimeout", millis: 3000 })
+      expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "HeadersTimeout", millis: 3000 })
       yield* server.quiet
       const second = yield* Effect.fork(WebSocket.connect(server.url))
       while ((yield* server.requests) < 2) {
@@ -334,22 +310,5 @@ describe("an open WebSocket", () => {
       expect(yield* Deferred.await(pending)).toBeGreaterThan(1_000_000)
       const all = yield* Stream.runFold(Stream.take(socket.messages, 400), 0, (sum, one) => sum + one.length)
       expect(all).toBe(400 * 65_535)
-    }))
-
-  it.scoped("is opened again by a Schedule over the whole", () =>
-    Effect.gen(function*() {
-      let connections = 0
-      const server = yield* speaking((connection) =>
-        connection.write(connections++ < 2 ? hex("81 01 61") : hex("81 01 7a 88 02 03e8")).pipe(
-          Effect.zipRight(connections < 3 ? connection.end : Effect.void)
-        )
-      )
-      const seen: Array<unknown> = []
-      yield* Effect.flatMap(WebSocket.connect(server.url), (socket) =>
-        Stream.runForEach(socket.messages, (message) => Effect.sync(() => seen.push(message)))).pipe(
-          Effect.scoped,
-          Effect.retry(Schedule.recurs(5))
-        )
-      expect(seen).toEqual(["a", "a", "z"])
     }))
 })

@@ -10,7 +10,7 @@ import { packOptions } from "./carryOptions.ts"
  * @since 0.1.0
  * @category models
  */
-export interface WebSocketOptions extends Omit<EffectOptions, "ssrfGuard"> {
+export interface WebSocketOptions extends Omit<EffectOptions, "reconnect" | "ssrfGuard"> {
   readonly timeout?: Duration.DurationInput | undefined
 }
 
