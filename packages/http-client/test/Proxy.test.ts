@@ -1,3 +1,4 @@
+import type { HttpClientError } from "@effect/platform/HttpClientError"
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectionPool, HttpClient, HttpError, Proxy, SsrfGuard } from "@sennit/http-client"
 import type { HttpConfig, Resolver } from "@sennit/http-client"
@@ -18,7 +19,7 @@ const credentials = { username: "user", password: Redacted.make(secret) }
 const authorization = `Basic ${Buffer.from(`user:${secret}`).toString("base64")}`
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-const preciseOf = <A, R>(effect: Effect.Effect<A, HttpClient.HttpClientError, R>) =>
+const preciseOf = <A, R>(effect: Effect.Effect<A, HttpClientError, R>) =>
   Effect.map(Effect.flip(effect), (error) => {
     expect(inspect(error, { depth: 10 }) + JSON.stringify(error)).not.toContain(secret)
     return Option.getOrThrow(HttpError.fromClientError(error))
@@ -58,28 +59,30 @@ describe("the URL of a proxy", () => {
   })
 
   it("is one of the schemes that the constructor makes", () => {
-    expect(() => Proxy.http("socks5://user:secret@a.example")).toThrow(/^The URL of the proxy is not one of http, https\.$/)
+    expect(() => Proxy.http("socks5://user:secret@a.example")).toThrow(
+      /^The URL of the proxy is not one of http, https\.$/
+    )
     expect(() => Proxy.socks5("http://user:secret@a.example")).toThrow(/^The URL of the proxy is not one of socks5\.$/)
   })
 })
 
-describe("the environment", () => {
-  const selectorOf = (variables: Record<string, string>) =>
-    Effect.withConfigProvider(
-      Proxy.fromEnvironment,
-      ConfigProvider.fromMap(new Map(Object.entries(variables)))
-    )
-  const chosen = (selector: Proxy.Selector, url: string) => {
-    const { hostname, port, protocol } = new URL(url)
-    const secure = protocol === "https:"
-    const found = selector({
-      secure,
-      hostname: hostname.replaceAll(/[[\]]/g, ""),
-      port: port === "" ? (secure ? 443 : 80) : Number(port)
-    })
-    return found === undefined ? "none" : found.hostname
-  }
+const selectorOf = (variables: Record<string, string>) =>
+  Effect.withConfigProvider(
+    Proxy.fromEnvironment,
+    ConfigProvider.fromMap(new Map(Object.entries(variables)))
+  )
+const chosen = (selector: Proxy.Selector, url: string) => {
+  const { hostname, port, protocol } = new URL(url)
+  const secure = protocol === "https:"
+  const found = selector({
+    secure,
+    hostname: hostname.replaceAll(/[[\]]/g, ""),
+    port: port === "" ? (secure ? 443 : 80) : Number(port)
+  })
+  return found === undefined ? "none" : found.hostname
+}
 
+describe("the environment", () => {
   it.effect.each<[Record<string, string>, http: string, https: string]>([
     [{}, "none", "none"],
     [{ http_proxy: "http://p1" }, "p1", "none"],
@@ -238,10 +241,10 @@ describe("http through an HTTP proxy", () => {
     }))
 })
 
-describe("https through an HTTP proxy", () => {
-  const answering = (answer: string) =>
-    rawServer((connection) => Effect.zipRight(connection.request, connection.write(answer)))
+const answering = (answer: string) =>
+  rawServer((connection) => Effect.zipRight(connection.request, connection.write(answer)))
 
+describe("https through an HTTP proxy", () => {
   it.scoped.each<[name: string, answer: string, expected: object]>([
     ["wants credentials", "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", { reason: "Authentication", status: 407 }],
     ["says no", "HTTP/1.1 403 Filtered\r\nContent-Length: 100\r\n\r\n", { reason: "Refused", status: 403 }],
@@ -252,10 +255,13 @@ describe("https through an HTTP proxy", () => {
     ["redirects", "HTTP/1.1 302 Found\r\nLocation: http://b.example\r\n\r\n", { reason: "Refused", status: 302 }],
     ["speaks SOCKS", "\x05\x00", { reason: "Protocol" }],
     ["ends its lines badly", "HTTP/1.1 200 OK\nx: y\n\n", { reason: "Protocol" }],
-    ["says more than it was asked", "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", { reason: "Protocol", status: 200 }],
+    ["says more than it was asked", "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", {
+      reason: "Protocol",
+      status: 200
+    }],
     ["sends a body", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", { reason: "Protocol", status: 200 }],
     ["upgrades", "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", { reason: "Protocol" }]
-  ])("a proxy that %s", ([_, answer, expected]) =>
+  ])("a proxy that %s", ([, answer, expected]) =>
     Effect.gen(function*() {
       const server = yield* answering(answer)
       yield* withPool(

@@ -1,7 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node's TLS server is the other side
 import { describe, expect, it } from "@effect/vitest"
-import { HttpClient, HttpError, Resolver, SsrfGuard } from "@sennit/http-client"
-import type { HttpConfig } from "@sennit/http-client"
+import { HttpClient, HttpError, Resolver } from "@sennit/http-client"
+import type { HttpConfig, SsrfGuard } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"

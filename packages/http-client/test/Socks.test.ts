@@ -23,7 +23,7 @@ const talk = (request: Socks.SocksRequest, answers: ReadonlyArray<string>, size 
 const done = "05 00 00 01 00000000 0000"
 const name = { host: "example.com", port: 443 }
 // VER 5, CMD CONNECT, RSV, ATYP 3, 11 characters, port
-const connectName = "05010003" + "0b" + Buffer.from("example.com").toString("hex") + "01bb"
+const connectName = "050100030b" + Buffer.from("example.com").toString("hex") + "01bb"
 
 // RFC 1928 §3 to §6, RFC 1929 §2
 describe("Socks", () => {
@@ -52,9 +52,9 @@ describe("Socks", () => {
   it("writes IPv4 and IPv6 addresses as bytes", () => {
     expect(talk({ host: "192.0.2.1", port: 80 }, ["05 00"]).said[1]).toBe("05010001c00002010050")
     expect(talk({ host: "2001:db8::1", port: 8080 }, ["05 00"]).said[1])
-      .toBe("0501000420010db8000000000000000000000001" + "1f90")
+      .toBe("0501000420010db80000000000000000000000011f90")
     expect(talk({ host: "::ffff:192.0.2.1", port: 80 }, ["05 00"]).said[1])
-      .toBe("0501000400000000000000000000ffffc0000201" + "0050")
+      .toBe("0501000400000000000000000000ffffc00002010050")
   })
 
   it.each([

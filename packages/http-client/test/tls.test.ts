@@ -1,4 +1,5 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node's TLS servers are the other side
+import type { HttpClientError } from "@effect/platform/HttpClientError"
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectionPool, HttpClient, HttpError } from "@sennit/http-client"
 import type { HttpConfig } from "@sennit/http-client"
@@ -30,7 +31,7 @@ const answering = (names: string, days?: number) =>
     )
   })
 
-const outcome = (error: HttpClient.HttpClientError | HttpError.HttpError): string => {
+const outcome = (error: HttpClientError | HttpError.HttpError): string => {
   const precise = HttpError.isHttpError(error) ? error : Option.getOrUndefined(HttpError.fromClientError(error))
   if (precise === undefined) return "?"
   return precise._tag === "TlsError" ? `${precise._tag} ${precise.reason} ${precise.code}` : precise._tag

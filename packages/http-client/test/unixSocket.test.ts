@@ -1,4 +1,5 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node's HTTP server listens on the other side
+import type { HttpClientError } from "@effect/platform/HttpClientError"
 import { describe, expect, it } from "@effect/vitest"
 import { HttpClient, HttpError, SsrfGuard } from "@sennit/http-client"
 import * as Effect from "effect/Effect"
@@ -23,7 +24,7 @@ const serving = Effect.gen(function*() {
 })
 
 const text = (url: string) => Effect.flatMap(HttpClient.get(url), (response) => response.text)
-const preciseOf = <A, R>(effect: Effect.Effect<A, HttpClient.HttpClientError, R>) =>
+const preciseOf = <A, R>(effect: Effect.Effect<A, HttpClientError, R>) =>
   Effect.map(Effect.flip(effect), (error) => Option.getOrThrow(HttpError.fromClientError(error)))
 
 describe("a Unix socket", () => {

@@ -1,14 +1,6 @@
 import * as Schema from "effect/Schema"
-import {
-  AddressForbidden,
-  ConnectError,
-  ConnectTimeout,
-  DnsError,
-  DnsTimeout,
-  ProxyError,
-  TlsError,
-  TlsTimeout
-} from "../HttpError.ts"
+import { ConnectError, ConnectTimeout, DnsError, DnsTimeout, TlsError, TlsTimeout } from "../HttpError.ts"
+import type { AddressForbidden, ProxyError } from "../HttpError.ts"
 import type { Proxy } from "../Proxy.ts"
 import type { OpenPhase, Origin } from "./openSocket.ts"
 import { proxyError } from "./openTunnel.ts"
