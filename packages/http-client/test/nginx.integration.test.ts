@@ -2,28 +2,15 @@
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectionPool, ContentCoding, HttpClient } from "@sennit/http-client"
-import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import * as ChildProcess from "node:child_process"
 import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
-import * as Net from "node:net"
-import * as Os from "node:os"
-import * as Path from "node:path"
 import * as Zlib from "node:zlib"
+import { haveOpenssl, makeAuthority } from "./servers/makeCertificates.ts"
+import { freePort, isInstalled, isRequired, running, temporaryFolder } from "./servers/startProgram.ts"
 
-const runs = (program: string, ...args: ReadonlyArray<string>) => ChildProcess.spawnSync(program, args).status === 0
-const have = runs("nginx", "-v") && runs("openssl", "version")
-const required = Effect.runSync(Config.withDefault(Config.boolean("SENNIT_REQUIRE_SERVERS"), false))
-
-const freePort = Effect.async<number>((resume) => {
-  const server = Net.createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(address !== null && typeof address === "object" ? address.port : 0)))
-  })
-})
+const have = isInstalled("nginx") && haveOpenssl
 
 const large = Crypto.randomBytes(16 * 1024 * 1024)
 const page = "sennit ".repeat(1000)
@@ -44,55 +31,23 @@ http {
 
 const nginx = Effect.gen(function*() {
   if (!have) return yield* Effect.dieMessage("nginx and openssl are required: apt-get install nginx-light openssl")
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "http-client-nginx-"))),
-    (made) => Effect.sync(() => Fs.rmSync(made, { recursive: true }))
-  )
+  const folder = yield* temporaryFolder
+  const { ca, issue } = yield* makeAuthority
+  const { cert, key } = issue("DNS:localhost")
   const [port, tlsPort] = yield* Effect.all([freePort, freePort])
   Fs.chmodSync(folder, 0o755)
   Fs.mkdirSync(`${folder}/www`)
   Fs.writeFileSync(`${folder}/www/page.txt`, page)
   Fs.writeFileSync(`${folder}/www/large.bin`, large)
   Fs.writeFileSync(`${folder}/nginx.conf`, configuration(folder, port, tlsPort))
-  ChildProcess.spawnSync("openssl", [
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-nodes",
-    "-keyout",
-    `${folder}/key.pem`,
-    "-out",
-    `${folder}/cert.pem`,
-    "-subj",
-    "/CN=localhost",
-    "-addext",
-    "subjectAltName=DNS:localhost",
-    "-days",
-    "2"
-  ])
-  yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      ChildProcess.spawn("nginx", ["-c", `${folder}/nginx.conf`, "-p", folder, "-e", `${folder}/error.log`], {
-        stdio: "ignore"
-      })
-    ),
-    (child) =>
-      Effect.async<void>((resume) => {
-        if (child.exitCode !== null) return resume(Effect.void)
-        child.once("exit", () => resume(Effect.void))
-        child.kill("SIGTERM")
-      })
-  )
+  Fs.writeFileSync(`${folder}/key.pem`, key)
+  Fs.writeFileSync(`${folder}/cert.pem`, cert)
+  yield* running("nginx", ["-c", `${folder}/nginx.conf`, "-p", folder, "-e", `${folder}/error.log`], port)
   const url = `http://127.0.0.1:${port}`
-  // it is ready when it answers
-  yield* HttpClient.get(`${url}/page.txt`).pipe(Effect.retry(Schedule.spaced("20 millis")))
-  return { url, tlsUrl: `https://localhost:${tlsPort}`, ca: Fs.readFileSync(`${folder}/cert.pem`, "utf8") }
+  return { url, tlsUrl: `https://localhost:${tlsPort}`, ca }
 })
 
-describe.skipIf(!have && !required)("nginx (apt-get install nginx-light openssl)", () => {
+describe.skipIf(!have && !isRequired)("nginx (apt-get install nginx-light openssl)", () => {
   it.scopedLive("keep-alive, compressed chunks, ranges, HEAD and 404 over one connection", () =>
     Effect.gen(function*() {
       const { url } = yield* nginx

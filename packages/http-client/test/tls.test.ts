@@ -1,7 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- node's TLS servers are the other side
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import { describe, expect, it } from "@effect/vitest"
-import { ConnectionPool, HttpClient, HttpError } from "@sennit/http-client"
+import { ConnectionPool, HttpClient, HttpError, WebSocket } from "@sennit/http-client"
 import type { HttpConfig } from "@sennit/http-client"
 import { rawServer } from "@sennit/http-client/testing"
 import * as Effect from "effect/Effect"
@@ -206,6 +206,13 @@ describe.skipIf(!haveOpenssl && !isRequired)("TLS (needs the openssl program: ap
       yield* TestClock.adjust("3 seconds")
       const error = Option.getOrThrow(HttpError.fromClientError(yield* Fiber.join(late)))
       expect(error).toMatchObject({ _tag: "TlsTimeout", millis: 3000 })
+      expect(yield* Queue.take(heard)).toBe("close")
+      const socket = yield* Effect.fork(
+        Effect.flip(WebSocket.connect(`wss://127.0.0.1:${port}/`, { timeouts: { tls: "4 seconds" } }))
+      )
+      expect(yield* Queue.take(heard)).toBe("hello")
+      yield* TestClock.adjust("4 seconds")
+      expect(yield* Fiber.join(socket)).toMatchObject({ _tag: "TlsTimeout", millis: 4000 })
       expect(yield* Queue.take(heard)).toBe("close")
       const left = yield* Effect.fork(ask)
       expect(yield* Queue.take(heard)).toBe("hello")

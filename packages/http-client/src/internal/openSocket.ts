@@ -100,6 +100,7 @@ export class Opening {
   readonly #onread: OnRead
   readonly #opener: Opener
   #stage: OpenStage | "over" = "resolve"
+  #isReady = false
   #tunnel: Tunnel | undefined
   /** The outermost socket; it takes those below with it. */
   #socket: Net.Socket | undefined
@@ -132,7 +133,7 @@ export class Opening {
     this.#cancelLookup = this.#connector.names.lookup(host, (found) => {
       if (this.#stage === "over") return
       if ("_tag" in found) return this.#fail(openFailureOf(found, "resolve", this.#origin, this.#proxy))
-      this.#found({ host, port, lookup: answering(found) }, found.map(({ address }) => address))
+      this.#found({ host, port, ...severalTries, lookup: answering(found) }, found.map(({ address }) => address))
     })
   }
 
@@ -221,8 +222,6 @@ export class Opening {
     }
   }
 
-  #isReady = false
-
   #advance(bytes: Uint8Array, size: number): boolean {
     const socket = this.#socket
     const step = this.#tunnel?.push(bytes, size)
@@ -276,6 +275,12 @@ export class Opening {
     this.#socket?.destroy()
   }
 }
+
+/**
+ * Node gives up an attempt before it makes the next, so each gets longer than the 250 ms of RFC 8305, whose attempts go on
+ * side by side.
+ */
+const severalTries = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 1000 }
 
 /** What net.connect asks for addresses. */
 const answering = (found: ReadonlyArray<LookupAddress>): Net.LookupFunction => (_hostname, options, callback) => {

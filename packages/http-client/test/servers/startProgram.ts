@@ -1,5 +1,6 @@
 // @effect-diagnostics nodeBuiltinImport:off -- starts programs and listens on ports
 import * as Config from "effect/Config"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -47,15 +48,35 @@ export const listening = (server: Net.Server): Effect.Effect<number, never, Scop
 /** A port that was free a moment ago, for programs that cannot choose one themselves. */
 export const freePort: Effect.Effect<number> = Effect.scoped(Effect.suspend(() => listening(Net.createServer())))
 
-const connects = (port: number): Effect.Effect<void, "closed"> =>
+class NotReady extends Data.TaggedError("NotReady")<{ readonly message: string }> {}
+
+const connects = (port: number): Effect.Effect<void, NotReady> =>
   Effect.async((resume) => {
     const socket = Net.connect(port, "127.0.0.1")
     socket.on("connect", () => {
       socket.destroy()
       resume(Effect.void)
     })
-    socket.on("error", () => resume(Effect.fail("closed")))
+    socket.on("error", ({ message }) => resume(Effect.fail(new NotReady({ message }))))
   })
+
+/** A program under way; `gone` says why it is not. */
+class Program {
+  readonly #child: ChildProcess.ChildProcess
+  gone: string | undefined
+
+  constructor(program: string, args: ReadonlyArray<string>) {
+    this.#child = ChildProcess.spawn(program, [...args], { stdio: "ignore" })
+    this.#child.once("error", ({ message }) => this.gone = `${message}; apt-get install ${program}`)
+    this.#child.once("exit", (code) => this.gone = `${program} ended with ${code}`)
+  }
+
+  readonly end: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.gone !== undefined) return resume(Effect.void)
+    this.#child.once("exit", () => resume(Effect.void))
+    this.#child.kill("SIGTERM")
+  })
+}
 
 /** Runs a program until the scope ends; it is ready when its port takes connections. */
 export const running = (
@@ -63,15 +84,14 @@ export const running = (
   args: ReadonlyArray<string>,
   port: number
 ): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.zipRight(
-    Effect.acquireRelease(
-      Effect.sync(() => ChildProcess.spawn(program, [...args], { stdio: "ignore" })),
-      (child) =>
-        Effect.async<void>((resume) => {
-          if (child.exitCode !== null) return resume(Effect.void)
-          child.once("exit", () => resume(Effect.void))
-          child.kill("SIGTERM")
-        })
-    ),
-    Effect.orDie(Effect.retry(connects(port), Schedule.spaced("20 millis")))
-  )
+  Effect.gen(function*() {
+    const started = yield* Effect.acquireRelease(
+      Effect.sync(() => new Program(program, args)),
+      ({ end }) => end
+    )
+    yield* Effect.retry(connects(port), {
+      schedule: Schedule.spaced("20 millis"),
+      while: () => started.gone === undefined
+    })
+      .pipe(Effect.catchAll(() => Effect.dieMessage(started.gone ?? `${program} is not ready`)))
+  })
