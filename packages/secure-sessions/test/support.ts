@@ -29,6 +29,12 @@ export const temporaryFile = Effect.gen(function*() {
 export const openFile = (filename: string, keys: Layer.Layer<KeyProvider.KeyProvider> = keyring()) =>
   Layer.provide(SecureSessions.layerSqlite({ filename, synchronous: "NORMAL" }), keys)
 
+/** Sessions in a file, or in the PostgreSQL of a URL. */
+export const openPlace = (place: string, keys: Layer.Layer<KeyProvider.KeyProvider> = keyring()) =>
+  place.startsWith("postgres:")
+    ? Layer.provide(SecureSessions.layerPg({ url: Redacted.make(place) }), keys)
+    : openFile(place, keys)
+
 export const fileLayer = Layer.unwrapScoped(Effect.map(temporaryFile, (filename) => openFile(filename)))
 
 /** Bytes of the database and of everything SQLite keeps beside it. */

@@ -1,16 +1,14 @@
 // @effect-diagnostics globalConsole:off processEnv:off - a program of its own, run as another process by the tests
-/** `appendMany.ts <file> <writer> <count>`: appends to one session, waits for nobody, prints each acknowledged event. */
+/** `appendMany.ts <file or URL> <writer> <count>`: appends to one session, waits for nobody, prints each acknowledged event. */
 import { Session, SessionService } from "@sennit/secure-sessions"
 import { Effect, ManagedRuntime } from "effect"
-import { openFile } from "../support.ts"
+import { openPlace } from "../support.ts"
+import { ref } from "./runWriters.ts"
 
-const [, , filename = "", writer = "", count = "0"] = process.argv
-const app = Session.AppName.make("desk")
-const user = Session.UserId.make("ada")
+const [, , place = "", writer = "", count = "0"] = process.argv
 
 const program = Effect.gen(function*() {
   const sessions = yield* SessionService.SessionService
-  const ref = { app, user, id: Session.SessionId.make("shared") }
   let session = yield* sessions.getOrCreate(ref)
   for (let index = 0; index < Number(count); index++) {
     const id = Session.EventId.make(`${writer}-${index}`)
@@ -20,6 +18,6 @@ const program = Effect.gen(function*() {
   }
 })
 
-const runtime = ManagedRuntime.make(openFile(filename))
+const runtime = ManagedRuntime.make(openPlace(place))
 await runtime.runPromise(program)
 await runtime.dispose()
