@@ -19,7 +19,7 @@ import type { Connector, Opener, Opening, OpenPhase, Origin } from "./openSocket
 import { headForProxy, proxyError } from "./openTunnel.ts"
 import { ResponseReader } from "./parseResponse.ts"
 import type { Carrier, Exchange } from "./runExchange.ts"
-import { writeBody } from "./writeBody.ts"
+import { readOnAfterFailure, writeBody } from "./writeBody.ts"
 
 /** Who owns a connection: gets it back after each response, and learns of its end. @internal */
 export interface Owner {
@@ -69,6 +69,8 @@ export class Driver implements ResponseEvents, Carrier, Opener {
   #last: Exchange | undefined
   /** Responses that have ended. */
   #answered = 0
+  /** What became of writing bodies. */
+  #writing: "never" | "works" | "failed" = "never"
   /** Heads of pipelined requests that are written together. */
   #outgoing = ""
   #phase: OpenPhase | "continue" | "write" | "headers" | "body" | "idle" = "connect"
@@ -192,8 +194,12 @@ export class Driver implements ResponseEvents, Carrier, Opener {
     }
     this.#phase = "write"
     moved()
+    if (this.#writing === "never") {
+      this.#writing = "works"
+      readOnAfterFailure(socket, () => this.#writing = "failed")
+    }
     exchange.stopUpload = upload(writeBody(socket, exchange, {
-      isOver: () => this.#exchange !== exchange || this.closed,
+      isOver: () => this.#exchange !== exchange || this.closed || this.#writing === "failed",
       fail: (error) => this.#end(error),
       onWrite: moved,
       onRoom: (ready) => this.#drained = ready,

@@ -24,9 +24,11 @@ const lengthOf = (pieces: ReadonlyArray<Uint8Array>): number => {
 
 /**
  * A server may answer early and close. node:net ends a socket at the first write that fails, and what the server had
- * said is lost with it: so a failed write is kept from it. The socket ends when everything was read.
+ * said is lost with it: so a failed write is kept from it. The socket ends when everything was read. Once per socket.
+ *
+ * @internal
  */
-const readOnAfterFailure = (socket: Net.Socket, onFailure: () => void): void => {
+export const readOnAfterFailure = (socket: Net.Socket, onFailure: () => void): void => {
   const settled = (callback: (error?: Error | null) => void) => (error?: Error | null) => {
     if (error !== undefined && error !== null) onFailure()
     callback()
@@ -37,9 +39,12 @@ const readOnAfterFailure = (socket: Net.Socket, onFailure: () => void): void => 
   if (writev !== undefined) socket._writev = (chunks, callback) => writev(chunks, settled(callback))
 }
 
+/** Bytes after which the sockets are read before more is written. */
+const turnSize = 262_144
+
 /**
- * Writes a streamed body, chunked or of its declared length. It writes right after the sockets were read, so that an
- * early answer is not kept waiting by a source that never pauses.
+ * Writes a streamed body, chunked or of its declared length. An early answer is not kept waiting by a source that never
+ * pauses.
  *
  * @internal
  */
@@ -47,22 +52,23 @@ export const writeBody = (socket: Net.Socket, exchange: Exchange, writing: BodyW
   const { origin, request: { uploadLength } } = exchange
   const isChunked = uploadLength === -1
   let written = 0
-  let isBroken = false
-  readOnAfterFailure(socket, () => isBroken = true)
+  let sinceTurn = 0
   const lengthError = () => new WriteError({ reason: "Length", origin: origin.key })
 
   const put = (pieces: ReadonlyArray<Uint8Array>, ready: () => void): void => {
-    if (isBroken || writing.isOver()) return
+    if (writing.isOver()) return
     const length = lengthOf(pieces)
     written += length
+    sinceTurn += length
     if (!isChunked && written > uploadLength) return writing.fail(lengthError())
     if (length === 0) return ready()
     let more = true
-    socket.cork()
+    const isSingle = !isChunked && pieces.length === 1
+    if (!isSingle) socket.cork()
     if (isChunked) socket.write(encodeChunkSize(length), "latin1")
     for (const piece of pieces) more = socket.write(piece)
     if (isChunked) more = socket.write("\r\n", "latin1")
-    socket.uncork()
+    if (!isSingle) socket.uncork()
     writing.onWrite()
     if (more) ready()
     else writing.onRoom(ready)
@@ -73,10 +79,12 @@ export const writeBody = (socket: Net.Socket, exchange: Exchange, writing: BodyW
       if (!writing.isOver()) writing.fail(error)
     },
     write: (pieces, ready) => {
+      if (sinceTurn < turnSize) return put(pieces, ready)
+      sinceTurn = 0
       setImmediate(put, pieces, ready)
     },
     end: () => {
-      if (isBroken || writing.isOver()) return
+      if (writing.isOver()) return
       if (!isChunked && written < uploadLength) return writing.fail(lengthError())
       if (isChunked) socket.write(lastChunk, "latin1")
       writing.onEnd()
