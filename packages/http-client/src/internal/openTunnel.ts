@@ -8,8 +8,8 @@ import type { SocksFailure } from "../Socks.ts"
 import type { Origin } from "./openSocket.ts"
 import { ResponseReader } from "./parseResponse.ts"
 
-/** What to do after a proxy has spoken: send something, wait for more, begin to use the tunnel, or give up. @internal */
-export type TunnelStep = Uint8Array | "wait" | "open" | ProxyError
+/** What to do after a proxy has spoken: send something, wait for more, begin to use the tunnel, or give up. */
+type TunnelStep = Uint8Array | "wait" | "open" | ProxyError
 
 /** The talk with a proxy before the origin can be talked to. @internal */
 export interface Tunnel {

@@ -9,7 +9,7 @@ import { isInstalled, temporaryFolder } from "./startProgram.ts"
 export const haveOpenssl = isInstalled("openssl")
 
 /** All in PEM; `pin` is what `openssl` says of the public key: SHA-256 of its SubjectPublicKeyInfo in base64. */
-export interface Identity {
+interface Identity {
   readonly key: string
   readonly cert: string
   readonly pin: string
