@@ -122,7 +122,12 @@ abstract class Requests implements Disposable {
     const id = this.#bridge.nextId
     const { auth, baseUrl, cookies, decompression, headers, redirects, retry } = this.#options
     const options = packOptions({
-      ...{ auth, baseUrl, decompression, headers, redirects, retry },
+      auth,
+      baseUrl,
+      decompression,
+      headers,
+      redirects,
+      retry,
       ...(cookies === false ? { cookies } : {})
     })
     this.#bridge.call(id, { op: "session", options }, { millis: Number.POSITIVE_INFINITY, url: "" })
@@ -216,8 +221,6 @@ abstract class Requests implements Disposable {
   }
 }
 
-const bridgeOf = ({ timeout: _, ...options }: PoolOptions): WorkerBridge => new WorkerBridge(options)
-
 /**
  * A conversation: cookies are kept, redirects followed and compressed bodies decoded unless told otherwise.
  *
@@ -239,17 +242,7 @@ export class Session extends Requests {
   /** @internal */
   constructor(options: ConversationOptions, bridge: WorkerBridge)
   constructor(options: SessionOptions = {}, bridge?: WorkerBridge) {
-    const {
-      auth: _auth,
-      baseUrl: _url,
-      cookies: _c,
-      decompression: _d,
-      headers: _h,
-      redirects: _r,
-      retry: _t,
-      ...pool
-    } = options
-    super(bridge ?? bridgeOf(pool), options, true, bridge === undefined)
+    super(bridge ?? new WorkerBridge(options), options, true, bridge === undefined)
   }
 }
 
@@ -261,7 +254,7 @@ export class Session extends Requests {
  */
 export class ConnectionPool extends Requests {
   constructor(options: PoolOptions = {}) {
-    super(bridgeOf(options), { timeout: options.timeout }, false, true)
+    super(new WorkerBridge(options), { timeout: options.timeout }, false, true)
   }
 
   /** A session over the connections of this pool; it ends with the pool. */
@@ -285,7 +278,7 @@ export class ConnectionPool extends Requests {
 export class Connection extends Requests {
   constructor(options: ConnectionOptions = {}) {
     super(
-      bridgeOf({ ...options, connectionsPerOrigin: 1, connections: 1 }),
+      new WorkerBridge({ ...options, connectionsPerOrigin: 1, connections: 1 }),
       { timeout: options.timeout },
       false,
       true

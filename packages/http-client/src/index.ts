@@ -3,6 +3,7 @@
  */
 
 export * as Auth from "./Auth.ts"
+export * as Chunked from "./Chunked.ts"
 export * as Connection from "./Connection.ts"
 export * as ConnectionPool from "./ConnectionPool.ts"
 export * as ContentCoding from "./ContentCoding.ts"
@@ -14,6 +15,7 @@ export * as HttpClient from "./HttpClient.ts"
 export * as HttpConfig from "./HttpConfig.ts"
 export * as HttpError from "./HttpError.ts"
 export * as Limits from "./Limits.ts"
+export * as Multipart from "./Multipart.ts"
 export * as PerMessageDeflate from "./PerMessageDeflate.ts"
 export * as Proxy from "./Proxy.ts"
 export * as Redirect from "./Redirect.ts"

@@ -60,6 +60,42 @@ describe("createClient", () => {
         .then((response) => new Response(response.stream()).json())
         .then((seen) => expect(seen).toMatchObject({ body: "streamed" }))))
 
+  it.scoped("reads text in its charset, and lines as they come", () =>
+    Effect.gen(function*() {
+      const server = yield* rawServer((connection) =>
+        Effect.forever(Effect.gen(function*() {
+          const { head } = yield* connection.request
+          const charset = head.includes("/known") ? "Latin1" : "x-nowhere"
+          yield* connection.write(
+            `HTTP/1.1 200 OK\r\nContent-Type: text/plain; x=y; Charset="${charset}"\r\nContent-Length: 9\r\n\r\n`
+          )
+          yield* connection.writeEach("\xe9\r\nb\n\nc\r\r", 1)
+        }))
+      )
+      const client = yield* Effect.acquireRelease(
+        Effect.sync(() => createClient({ baseUrl: server.url })),
+        (made) => Effect.promise(() => made[Symbol.asyncDispose]())
+      )
+      const lines: Array<string> = []
+      yield* Effect.promise(() =>
+        client.get("/known").then(async (response) => {
+          for await (const line of response.lines()) lines.push(line)
+          return lines
+        })
+      )
+      expect(lines).toEqual(["\u00e9", "b", "", "c\r\r"])
+      yield* Effect.promise(() =>
+        client.get("/known").then((response) => response.text()).then((text) => expect(text[0]).toBe("\u00e9"))
+      )
+      yield* Effect.promise(() =>
+        client.get("/other").then((response) =>
+          expect(response.text()).rejects.toMatchObject({ _tag: "DecodeError", reason: "Charset" })
+            .then(() => expect(response.bytes()).resolves.toHaveLength(9))
+            .then(() => expect(response.json()).rejects.toMatchObject({ _tag: "DecodeError" }))
+        )
+      )
+    }))
+
   it.scoped("follows redirects and says where it ended", () =>
     withClient((baseUrl) => ({ baseUrl }), (client) =>
       client.get("/moved").then((response) => {

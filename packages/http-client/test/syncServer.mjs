@@ -74,6 +74,7 @@ const server = createServer((request, response) => {
   if (route === undefined) response.writeHead(404).end("nothing here")
   else void route(request, response, url)
 })
+server.keepAliveTimeout = 0
 server.on("connection", (socket) => {
   accepted++
   open++

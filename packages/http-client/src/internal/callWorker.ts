@@ -53,12 +53,6 @@ function* piecesOf(source: Iterable<Uint8Array>): Generator<Uint8Array<ArrayBuff
   }
 }
 
-interface Upload {
-  readonly pieces: Generator<Uint8Array<ArrayBuffer>, void>
-  /** What the caller's iterable threw. */
-  broken: { readonly cause: unknown } | undefined
-}
-
 type Answer = Extract<FromWorker, { readonly id: number; readonly type: "done" | "failed" | "interrupted" }>
 
 /** How a call waits. @internal */
@@ -119,7 +113,9 @@ const originOf = (url: string): string => URL.canParse(url) ? new URL(url).origi
 export class WorkerBridge {
   readonly #pool: PoolOptions
   readonly #signal = new Int32Array(new SharedArrayBuffer(4))
-  readonly #uploads = new Map<number, Upload>()
+  readonly #uploads = new Map<number, Generator<Uint8Array<ArrayBuffer>, void>>()
+  /** What iterables threw that belong to calls under way. */
+  readonly #thrown = new Map<number, { readonly cause: unknown }>()
   /** Calls under way, with their answers: an iterable that is uploaded may make calls of its own. */
   readonly #calls = new Map<number, Answer | undefined>()
   #worker: Threads.Worker | undefined
@@ -134,7 +130,7 @@ export class WorkerBridge {
   /** Make a call and wait for its value. What the call made in the worker is known by `id`. */
   call<C extends Call>(id: number, call: C, options: CallOptions): Values[C["op"]] {
     const port = this.#open()
-    if (options.upload !== undefined) this.#uploads.set(id, { pieces: piecesOf(options.upload), broken: undefined })
+    if (options.upload !== undefined) this.#uploads.set(id, piecesOf(options.upload))
     try {
       this.#calls.set(id, undefined)
       this.#post(port, { type: "call", id, call }, options.transfer)
@@ -146,6 +142,7 @@ export class WorkerBridge {
       throw error
     } finally {
       this.#calls.delete(id)
+      this.#thrown.delete(id)
     }
   }
 
@@ -278,11 +275,11 @@ export class WorkerBridge {
     const upload = this.#uploads.get(id)
     if (upload === undefined) return
     try {
-      const next = upload.pieces.next()
+      const next = upload.next()
       if (next.done === true) this.#post(port, { type: "piece", id, bytes: undefined })
       else this.#post(port, { type: "piece", id, bytes: next.value }, [next.value.buffer])
     } catch (cause) {
-      upload.broken = { cause }
+      if (this.#calls.has(id)) this.#thrown.set(id, { cause })
       this.#post(port, { type: "broken", id })
     }
   }
@@ -291,7 +288,7 @@ export class WorkerBridge {
   #leave(id: number): void {
     const upload = this.#uploads.get(id)
     this.#uploads.delete(id)
-    upload?.pieces.return()
+    upload?.return()
   }
 
   #refuseOwnServer(port: Threads.MessagePort, id: number): never {
@@ -317,9 +314,9 @@ export class WorkerBridge {
       return new HttpError.TotalTimeout({ origin: originOf(options.url), millis: options.millis, sent: "partial" })
     }
     const error = errorOf(answer.error)
-    const broken = this.#uploads.get(id)?.broken
-    return broken !== undefined && error._tag === "WriteError"
-      ? new HttpError.WriteError({ ...error, cause: broken.cause })
+    const thrown = this.#thrown.get(id)
+    return thrown !== undefined && error._tag === "WriteError"
+      ? new HttpError.WriteError({ reason: error.reason, origin: error.origin, cause: thrown.cause })
       : error
   }
 }

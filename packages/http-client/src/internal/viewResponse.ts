@@ -11,8 +11,9 @@ import * as Inspectable from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { HttpError } from "../HttpError.ts"
-import { abandon } from "./interceptSend.ts"
-import { bufferOf, formOf, jsonOf, paramsOf, setCookies, textOf } from "./readBody.ts"
+import type { abandon } from "./interceptSend.ts"
+import { bufferOf, formOf, jsonOf, paramsOf, textOf } from "./readBody.ts"
+import type { setCookies } from "./readBody.ts"
 
 /** The platform error that carries one of ours, for a failure after the head of the response. @internal */
 export const responseErrorOf = (response: HttpClientResponse, cause: HttpError): ResponseError =>
