@@ -115,6 +115,8 @@ export const agree = (extensions: string, offer: Offer = defaultOffer): Agreemen
 
 /** §7.2.1: what a sender leaves out at the end of every message. */
 const tail = Buffer.from([0x00, 0x00, 0xff, 0xff])
+/** An empty last block: it can only be read when the message before it ends where a block ends. */
+const lastBlock = Buffer.from([0x03, 0x00])
 const nothing = Buffer.alloc(0)
 
 /** The last bytes of what one direction has carried, as far back as it may refer. */
@@ -189,8 +191,7 @@ export class Inflater {
   /** The message in a payload; never more than `maximum` bytes are made of it. */
   inflate(payload: Uint8Array, maximum: number): Uint8Array | WebSocketProtocolError {
     try {
-      const message = Zlib.inflateRawSync(Buffer.concat([payload, tail]), {
-        finishFlush: Zlib.constants.Z_SYNC_FLUSH,
+      const message = Zlib.inflateRawSync(Buffer.concat([payload, tail, lastBlock]), {
         maxOutputLength: Math.max(1, maximum),
         windowBits: this.#windowBits,
         ...this.#context.dictionary

@@ -206,7 +206,11 @@ export class FrameParser {
     }
     if (opcode > 10 || (opcode > 2 && !control)) return violation("Opcode")
     if ((second & 0x80) !== 0) return violation("Masked")
-    if (control) return !this.#fin || (second & 0x7f) > 125 ? violation("ControlFrame") : undefined
+    if (control) {
+      if (!this.#fin || (second & 0x7f) > 125) return violation("ControlFrame")
+      // half a code
+      return opcode === opcodes.close && (second & 0x7f) === 1 ? violation("CloseCode") : undefined
+    }
     if ((opcode === 0) !== (this.#kind !== 0)) return violation("Fragmentation")
     if (opcode !== 0) {
       this.#kind = opcode
@@ -286,7 +290,7 @@ export class FrameParser {
       return undefined
     }
     const code = ((payload[0] ?? 0) << 8) | (payload[1] ?? 0)
-    if (payload.length === 1 || !isCloseCode(code)) return violation("CloseCode")
+    if (!isCloseCode(code)) return violation("CloseCode")
     const reason = payload.subarray(2)
     if (!NodeBuffer.isUtf8(reason)) return violation("Utf8", 1007)
     events.push({ _tag: "Close", code, reason: Buffer.from(reason).toString() })
