@@ -47,7 +47,9 @@ interface State {
 
 const requestOf = (request: HttpClientRequest.HttpClientRequest, lastEventId: string) => {
   const asking = HttpClientRequest.setHeaders(request, { accept: "text/event-stream", "cache-control": "no-store" })
-  return lastEventId === "" ? asking : HttpClientRequest.setHeader(asking, "last-event-id", lastEventId)
+  // header values are bytes; an id goes back in the UTF-8 that it came in (WHATWG HTML §9.2.3)
+  const bytes = Buffer.from(lastEventId).toString("latin1")
+  return lastEventId === "" ? asking : HttpClientRequest.setHeader(asking, "last-event-id", bytes)
 }
 
 const isEventStream = (response: HttpClientResponse): boolean =>

@@ -46,6 +46,18 @@ describe("stream", () => {
       expect(heads[0]).toContain("accept: text/event-stream")
     }).pipe(Effect.provide(HttpClient.layerPooled())))
 
+  it.scoped("gives an id back in the UTF-8 that it came in", () =>
+    Effect.gen(function*() {
+      const { heads, url } = yield* serving(
+        (connection) =>
+          Effect.zipRight(connection.write(Buffer.from(`${head}id: \u20AC1\ndata: x\n\n`)), connection.end),
+        sends("HTTP/1.1 204 No Content\r\n\r\n")
+      )
+      const events = yield* Stream.runCollect(EventSource.stream(url, { reconnect: atOnce }))
+      expect(Chunk.toReadonlyArray(events).map(({ lastEventId }) => lastEventId)).toEqual(["\u20AC1"])
+      expect(ids(heads)).toEqual([undefined, "\u00E2\u0082\u00AC1"])
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
+
   it.scoped("ends, or fails with what was lost, when the schedule ends; each event starts it anew", () =>
     Effect.gen(function*() {
       const ending = yield* serving(sends(`${head}data: x\n\n`), sends(`${head}data: x\n\n`), sends(head))
