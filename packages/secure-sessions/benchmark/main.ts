@@ -8,6 +8,7 @@ import { createCipheriv, randomBytes, randomFillSync } from "node:crypto"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import path from "node:path"
+import { rotation } from "./rotation.ts"
 
 export interface Sample {
   readonly value: number
@@ -211,7 +212,8 @@ const workloads: ReadonlyArray<Workload> = [
   sealRow("100k", 102_400, 1.15, 500),
   ironRow,
   appendRow("1k", 1024),
-  appendRow("10k", 10_240)
+  appendRow("10k", 10_240),
+  ...rotation
 ]
 
 export default workloads

@@ -19,7 +19,7 @@ const operation = "KeyRotation.reencrypt"
 const maxBatch = 100
 
 /** How long, in nanoseconds, others may be kept from the thread and the connection. */
-const patience = 2_000_000
+const patience = 3_000_000
 
 /** A pause in which others get the thread, whatever clock the program runs by. */
 const breathe = Effect.withClock(Effect.sleep("1 millis"), Clock.make())
@@ -36,11 +36,11 @@ export class Pace {
     this.#perSecond = perSecond
   }
 
-  /** Fewer when a batch took long, more when it did not. */
+  /** Towards the size that takes as long as it may, in small steps: a batch may have waited for somebody else. */
   adapt(nanos: number): void {
     this.#worked += nanos
-    if (nanos > patience) this.size = Math.max(1, Math.floor(this.size / 2))
-    else if (nanos * 2 < patience) this.size = Math.min(maxBatch, this.size + 4)
+    const fitting = nanos === 0 ? maxBatch : (this.size * patience) / nanos
+    this.size = Math.round(Math.min(maxBatch, Math.max(1, this.size * 0.8, Math.min(this.size * 1.3 + 1, fitting))))
   }
 
   /** Lets others work, and waits until so many records more may have been sealed. */
