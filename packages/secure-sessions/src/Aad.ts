@@ -3,7 +3,7 @@
  *
  * The encoding is injective: `count ‖ (length ‖ bytes)*` with 64-bit little-endian numbers, so no two different lists
  * of fields share an encoding (the idea of pre-authentication encoding in PASETO). Text is UTF-16LE code units, which
- * gives every JavaScript string exactly one form, ill-formed ones too. Byte layout: `envelope.md`.
+ * gives every JavaScript string exactly one form, ill-formed ones too. Byte layout: `envelope-spec.md`.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Envelope version 2, the bytes of one sealed record. Layout and vectors: `envelope.md`.
+ * Envelope version 2, the bytes of one sealed record. Layout and vectors: `envelope-spec.md`.
  *
  * `5E 55 | 02 | suite | flags | key id 16 | nonce | ciphertext | tag 16`. The first 21 bytes are the header and are
  * authenticated whole. With AES-256-GCM an envelope is 49 bytes longer than its plaintext.

@@ -1,5 +1,5 @@
 /**
- * What `SessionService.verify` answers and accepts. How events are chained is written in `envelope.md`.
+ * What `SessionService.verify` answers and accepts. How events are chained is written in `envelope-spec.md`.
  *
  * @since 0.1.0
  */

@@ -12,7 +12,7 @@ const text = fc.oneof(
   )
 )
 
-/** The encoding read back by the rules of envelope.md, without our code. */
+/** The encoding read back by the rules of envelope-spec.md, without our code. */
 const parse = (bytes: Buffer) => {
   const count = Number(bytes.readBigUInt64LE(0))
   const fields: Array<string> = []

@@ -180,7 +180,7 @@ describe("Suite", () => {
           const expected = result === "invalid" ? Option.none() : Option.some(okm)
           expect({ tcId, okm: Either.getRight(derived) }).toEqual({ tcId, okm: expected })
         }
-        // Ours is that function without a salt, for the purposes that are written in envelope.md.
+        // Ours is that function without a salt, for the purposes that are written in envelope-spec.md.
         const dataKey = randomBytes(32)
         const { commitment, keyId } = KeyProvider.identify(dataKey)
         expect(equal(keyId, Buffer.from(hkdfSync("sha256", dataKey, "", "kid", 16)))).toBe(true)

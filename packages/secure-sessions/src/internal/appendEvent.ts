@@ -19,8 +19,9 @@ import * as Telemetry from "../Telemetry.ts"
 import type { Chain } from "./chainEvents.ts"
 import type { SessionReader } from "./readSession.ts"
 import { run, transact } from "./runSql.ts"
-import { encodeEvent, readDelta, sealEvent, sealState, temporaryOf, withoutKeys } from "./sealSession.ts"
+import { encodeEvent, readDelta, sealEvent, sealState, temporaryOf } from "./sealSession.ts"
 import type { SessionRows, StateChange } from "./sessionRows.ts"
+import { withDelta } from "./viewState.ts"
 
 /** How often `onStale: "retry"` starts again. Every failed start means that somebody else's append succeeded. */
 const maxRetries = 1000
@@ -88,15 +89,16 @@ export const makeAppend = (
       const event = { id, sequence: handle.eventCount + 1, time, author: input.author, body: input.body }
       const body = yield* sealEvent(cipher, handle.ref, event, content)
       const head = yield* transact(sql, "Session.append", store(handle, state, event, { body, digest }))
-      const appended: Session = {
-        ...handle,
+      const appended = {
+        ref: handle.ref,
         revision: head.revision,
         eventCount: head.event_count,
+        createTime: handle.createTime,
         updateTime: DateTime.unsafeMake(head.update_time),
-        state: { ...withoutKeys(handle.state, options?.removed), ...visible },
+        metadata: handle.metadata,
         events: [...handle.events, event]
       }
-      return appended
+      return withDelta(handle, appended, visible, options?.removed)
     })
 
     const first = appendTo(session).pipe(

@@ -279,12 +279,6 @@ export const openMetadata = (
     ([bytes]) => decodeJson(bytes!)
   )
 
-/** A state without the named keys. @internal */
-export const withoutKeys = (state: State, removed: ReadonlyArray<string> = []): State =>
-  removed.length === 0
-    ? state
-    : Object.fromEntries(Object.entries(state).filter(([name]) => !removed.includes(name)))
-
 /** The named temporary keys of a state: they live on the handle alone. @internal */
 export const temporaryOf = (state: State): State =>
   Object.fromEntries(Object.entries(state).filter(([name]) => isTemporary(name)))

@@ -1,4 +1,4 @@
-"""Makes envelope-v2.json from envelope.md alone, with pyca/cryptography: python3 envelope-v2.py > envelope-v2.json"""
+"""Makes envelope-v2.json from envelope-spec.md alone, with pyca/cryptography: python3 envelope-v2.py > envelope-v2.json"""
 
 import json
 import struct
