@@ -64,7 +64,14 @@ const summary = (data: string | Uint8Array) =>
   `${typeof data} ${data.length} ${Crypto.createHash("sha1").update(data).digest("hex")}`
 
 describe.skipIf(WebSocketServer === undefined)("beside the ws package", () => {
-  const samples = ["", "hello \u{1F642}", "x".repeat(200), "y".repeat(70_000), "z".repeat(300_000)]
+  const samples = [
+    "",
+    "\u20AC".repeat(100),
+    "hello \u{1F642}",
+    "x".repeat(200),
+    "y".repeat(70_000),
+    "z".repeat(300_000)
+  ]
   it.scoped.each([true, false])("messages come back, compressed: %s", (perMessageDeflate) =>
     Effect.gen(function*() {
       const url = yield* wsServer({ perMessageDeflate, maxPayload: 0 })
