@@ -232,6 +232,44 @@ describeDatabases("SessionService", (database) => {
       expect(retried._tag).toBe("SessionNotFound")
     })))
 
+  it.scoped("the state of a handle is what was stored, however many appends went by unseen, and never changes", () =>
+    fresh(Effect.gen(function*() {
+      const sessions = yield* SessionService.SessionService
+      let session = yield* sessions.create({ app, user: ada, state: { first: 0, "temp:t": 0 } })
+      const handles = [session]
+      for (let index = 1; index <= 70; index++) {
+        const stateDelta = { [`k${index}`]: index, last: index, ["__proto__"]: index }
+        session = yield* sessions.append(session, say(index), { stateDelta, removed: [`k${index - 2}`, "first"] })
+        handles.push(session)
+      }
+      const stored = Option.getOrThrow(yield* sessions.get(session.ref))
+      expect(session.state).toEqual({ ...stored.state, "temp:t": 0 })
+      expect(Object.keys(stored.state).toSorted()).toEqual(["__proto__", "k69", "k70", "last"])
+      expect(handles.map(({ state }) => state["last"])).toEqual([undefined, ...handles.slice(1).map((_, at) => at + 1)])
+      expect(handles[0]?.state).toEqual({ first: 0, "temp:t": 0 })
+      expect(Object.keys({ ...session })).toContain("state")
+    })))
+
+  it.scoped("a handle without state appends, and listings begin with the oldest when asked", () =>
+    fresh(Effect.gen(function*() {
+      const sessions = yield* SessionService.SessionService
+      const ids = ["a", "b", "c"]
+      for (const id of ids) {
+        yield* sessions.create({ app, user: ada, id: idOf(id), state: { kept: id } })
+        yield* TestClock.adjust("1 second")
+      }
+      const ref = { app, user: ada, id: idOf("b") }
+      const bare = Option.getOrThrow(yield* sessions.get(ref, { includeState: false, recent: 0 }))
+      expect(bare).toMatchObject({ state: {}, events: [] })
+      yield* sessions.append(bare, { ...say(1), time: DateTime.unsafeMake(500.5) }, { stateDelta: { own: 1 } })
+      const found = Option.getOrThrow(yield* sessions.get(ref))
+      expect(found.state).toEqual({ kept: "b", own: 1 })
+      expect(found.events[0]?.time.epochMillis).toBe(500.5)
+      expect(found.updateTime.epochMillis).toBe(500)
+      const listed = yield* collect(sessions.list({ app, order: "oldest" }))
+      expect(listed.map(({ ref: { id } }) => id)).toEqual(ids)
+    })))
+
   it.scoped("the time of an event is the sealed one", () =>
     fresh(Effect.gen(function*() {
       const sessions = yield* SessionService.SessionService
