@@ -35,7 +35,7 @@ const waiting = (url: string): Side => {
 /** Calls that block beside the same session with promises: what the way to the worker and back costs. */
 export const workloads: ReadonlyArray<Workload> = [
   compare(
-    { id: "sync.get", unit: "requests/s", peerName: "createClient, one at a time", target: 0.3, batch: 50 },
+    { id: "sync.get", unit: "requests/s", peerName: "createClient, one at a time", target: 0.4, batch: 50 },
     async ({ url }) => [blocking(url), waiting(url)]
   )
 ]

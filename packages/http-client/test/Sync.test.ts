@@ -1,7 +1,7 @@
 import { HttpError } from "@sennit/http-client"
 import { Connection, ConnectionPool, request, Session, WebSocket } from "@sennit/http-client/Sync"
 import * as Redacted from "effect/Redacted"
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import { setImmediate } from "node:timers/promises"
@@ -263,6 +263,17 @@ describe("pools, connections, workers", () => {
     expect(request("POST", `${base}/login`, { body: "x" }).json()).toMatchObject({ method: "GET", body: "" })
     while (counts().open > open) { /* the server notices the end of a socket in its own time */ }
     expect(counts().accepted).toBe(accepted + 1)
+  })
+
+  it("a session that is left open holds no process alive, and starts from any kind of script", () => {
+    const script = `import { Session } from "@sennit/http-client/Sync"
+      process.stdout.write(new Session().get("${base}/hello").text())`
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      ["--import", "tsx", "-C", "@sennit/source", "--input-type=module", "-e", script],
+      { encoding: "utf8", cwd: fileURLToPath(new URL("..", import.meta.url)) }
+    )
+    expect([status, stdout]).toEqual([0, "hello"])
   })
 
   it("a connection is one connection", () => {
