@@ -49,7 +49,7 @@ export interface Target {
 }
 
 /**
- * Chooses the proxy of an origin, undefined for none. It is asked for each new connection.
+ * Chooses the proxy of an origin, undefined for none. It is asked for each new connection; it must not throw.
  *
  * @since 0.1.0
  * @category models

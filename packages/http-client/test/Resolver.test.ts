@@ -7,6 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import * as TestClock from "effect/TestClock"
 import * as Https from "node:https"
 import { haveOpenssl, makeAuthority } from "./servers/makeCertificates.ts"
@@ -134,27 +135,31 @@ describe("Resolver", () => {
       )
     }))
 
-  it.scoped("a lookup that takes too long ends in a timeout, is interrupted, and is not waited for again", () =>
+  it.scoped("a lookup that takes too long ends in a timeout, and ends with the request that nobody wants any more", () =>
     Effect.gen(function*() {
       const { port } = yield* server
-      const started = yield* Deferred.make<void>()
-      const interrupted = yield* Deferred.make<void>()
-      const never = Deferred.succeed(started, undefined).pipe(
+      const started = yield* Queue.unbounded<void>()
+      const interrupted = yield* Queue.unbounded<void>()
+      const never = Queue.offer(started, undefined).pipe(
         Effect.zipRight(Effect.never),
-        Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
+        Effect.onInterrupt(() => Queue.offer(interrupted, undefined))
       )
-      const answers: Array<Effect.Effect<ReadonlyArray<string>>> = [never, Effect.succeed(["127.0.0.1"])]
+      const answers: Array<Effect.Effect<ReadonlyArray<string>>> = [never, never, Effect.succeed(["127.0.0.1"])]
       const resolver = { resolve: () => Effect.suspend(() => answers.shift() ?? Effect.never) }
       const url = `http://a.example:${port}/`
       yield* withPool(
         { resolver, timeouts: { dns: "2 seconds" } },
         Effect.gen(function*() {
           const late = yield* Effect.fork(Effect.flip(ask(url)))
-          yield* Deferred.await(started)
+          yield* Queue.take(started)
           yield* TestClock.adjust("2 seconds")
           const origin = `http://a.example:${port}`
           expect(yield* Fiber.join(late)).toMatchObject({ _tag: "DnsTimeout", origin, millis: 2000 })
-          yield* Deferred.await(interrupted)
+          yield* Queue.take(interrupted)
+          const left = yield* Effect.fork(ask(url))
+          yield* Queue.take(started)
+          yield* Fiber.interrupt(left)
+          yield* Queue.take(interrupted)
           expect(yield* ask(url)).toBe("ok")
         })
       )

@@ -26,12 +26,17 @@ const wrong = { username: "user", password: Redacted.make("wrong") }
 const large = Crypto.randomBytes(4 * 1024 * 1024)
 const digestOf = (bytes: Uint8Array) => Crypto.createHash("sha256").update(bytes).digest("hex")
 
+const nextTurn = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
 /** Opens a WebSocket, says one thing and closes it. */
 const accept = (request: Http.IncomingMessage, socket: Duplex) => {
   // §1.3 and §5.2 of RFC 6455: accept, then one text frame, "hi", and close with 1000
   const proof = Crypto.createHash("sha1")
     .update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64")
   const head = `HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${proof}\r\n\r\n`
+  socket.on("end", () => socket.end()).resume()
   socket.write(Buffer.concat([Buffer.from(head), Buffer.from([0x81, 2, 0x68, 0x69, 0x88, 2, 0x03, 0xe8])]))
 }
 
@@ -51,7 +56,18 @@ const makeOrigins = Effect.gen(function*() {
   const plain = Http.createServer(answer).on("upgrade", accept)
   const secure = Https.createServer({ key, cert }, answer).on("upgrade", accept)
   const [httpPort, httpsPort] = yield* Effect.all([listening(plain), listening(secure)])
-  return { ca, cert, key, seen, http: `127.0.0.1:${httpPort}`, https: `127.0.0.1:${httpsPort}` }
+  /** Waits until every connection is closed. */
+  const quiet = Effect.forEach([plain, secure], (server) =>
+    Effect.repeat(
+      Effect.zipRight(
+        nextTurn,
+        Effect.async<number>((resume) => {
+          server.getConnections((_, count) => resume(Effect.succeed(count)))
+        })
+      ),
+      { until: (count) => count === 0 }
+    ), { discard: true })
+  return { ca, seen, quiet, http: `127.0.0.1:${httpPort}`, https: `127.0.0.1:${httpsPort}` }
 })
 
 /** tinyproxy that wants credentials and tunnels to any port. */
@@ -93,14 +109,10 @@ const withPool = <A, E>(
 const preciseOf = <A, R>(effect: Effect.Effect<A, HttpClientError, R>) =>
   Effect.map(Effect.flip(effect), (error) => Option.getOrThrow(HttpError.fromClientError(error)))
 
-const nextTurn = Effect.async<void>((resume) => {
-  setImmediate(() => resume(Effect.void))
-})
-
 /** The same promises, whatever the proxy speaks. */
 const carries = (origins: Effect.Effect.Success<typeof makeOrigins>, proxy: Proxy.Proxy) =>
   Effect.gen(function*() {
-    const { ca, http, https, seen } = origins
+    const { ca, http, https, quiet, seen } = origins
     yield* withPool(
       { proxy, tls: { ca } },
       Effect.gen(function*() {
@@ -141,6 +153,8 @@ const carries = (origins: Effect.Effect.Success<typeof makeOrigins>, proxy: Prox
       )
       expect(Chunk.toReadonlyArray(messages)).toEqual(["hi"])
     }
+    // TLS, the tunnel and the connection to the proxy end together
+    yield* quiet
     expect([...seen].filter((name) => name.startsWith("proxy-"))).toEqual([])
   })
 
