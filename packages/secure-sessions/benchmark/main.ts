@@ -9,6 +9,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { rotation } from "./rotation.ts"
+import { storage } from "./storage.ts"
 
 export interface Sample {
   readonly value: number
@@ -184,7 +185,7 @@ const openService = async (folder: string, suite: Suite.Suite, body: string, cou
 }
 
 const appendRow = (label: string, size: number): Workload => ({
-  id: `append.${label}`,
+  id: `append.sqlite.${label}`,
   unit: "µs/append",
   peerName: "the same service without encryption",
   better: "lower",
@@ -213,6 +214,7 @@ const workloads: ReadonlyArray<Workload> = [
   ironRow,
   appendRow("1k", 1024),
   appendRow("10k", 10_240),
+  ...storage,
   ...rotation
 ]
 

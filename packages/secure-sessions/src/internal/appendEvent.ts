@@ -47,8 +47,7 @@ export const makeAppend = (
     { body, digest }: { readonly body: Uint8Array; readonly digest: Uint8Array }
   ) {
     const { ref } = session
-    // A time may be finer than a column; the sealed one stays exact.
-    const time = Math.floor(event.time.epochMillis)
+    const time = event.time.epochMillis
     const [head] = yield* run(
       "Session.append",
       rows.advance(ref, session.revision, session.createTime.epochMillis, time)
