@@ -9,6 +9,15 @@ import { using } from "./support.ts"
 
 const Hex = Schema.Uint8ArrayFromHex
 const Wrapped = { kekId: Schema.String, app: Schema.String, user: Schema.String, wrapped: Hex }
+const Place = Schema.Struct({
+  app: Schema.String,
+  user: Schema.String,
+  session: Schema.String,
+  table: Schema.String,
+  column: Schema.String,
+  id: Schema.String,
+  sequence: Schema.Number
+})
 const Vectors = Schema.parseJson(Schema.Struct({
   dataKey: Hex,
   keyId: Hex,
@@ -16,20 +25,14 @@ const Vectors = Schema.parseJson(Schema.Struct({
   messageKey: Hex,
   envelopes: Schema.Array(Schema.Struct({
     name: Schema.String,
-    place: Schema.Struct({
-      app: Schema.String,
-      user: Schema.String,
-      session: Schema.String,
-      table: Schema.String,
-      column: Schema.String,
-      id: Schema.String,
-      sequence: Schema.Number
-    }),
+    place: Place,
     plaintext: Hex,
     nonce: Hex,
     aad: Hex,
     envelope: Hex
   })),
+  suites: Schema.Array(Schema.Struct({ suite: Schema.Number, place: Place, plaintext: Hex, envelope: Hex })),
+  successor: Schema.Struct({ keyId: Hex, commitment: Hex, wrapped: Hex, carried: Hex, fingerprint: Hex }),
   keyring: Schema.Struct({ ...Wrapped, key: Hex }),
   passphrase: Schema.Struct({ ...Wrapped, passphrase: Schema.String })
 }))
@@ -100,6 +103,34 @@ describe("Envelope vectors made by pyca/cryptography", () => {
         for (const { envelope, place, plaintext } of owned) {
           expect(same(yield* encryption.open(place, place, envelope), plaintext)).toBe(true)
         }
+      }))
+    }))
+
+  it.scoped("a database whose data key was replaced opens records of both, in every suite, with the first key's index", () =>
+    Effect.gen(function*() {
+      const { commitment, envelopes, keyId, keyring, successor, suites: ofSuites } = yield* readVectors
+      const provider = KeyProvider.layerKeyring([{ id: keyring.kekId, key: Redacted.make(keyring.key) }])
+      const layer = Layer.provideMerge(
+        Encryption.layer(),
+        Layer.merge(SqliteClient.layer({ filename: ":memory:" }), provider)
+      )
+      yield* using(layer)(Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`INSERT INTO session_keys
+            (kid, app, user_id, kek_id, wrapped, commitment, carried, retired_time, seals, create_time)
+          VALUES (${keyId}, 'desk', 'ada', '2025', ${keyring.wrapped}, ${commitment}, x'', 1, 0, 0),
+            (${successor.keyId}, 'desk', 'ada', '2025', ${successor.wrapped}, ${successor.commitment},
+              ${successor.carried}, NULL, 0, 1)`
+        const encryption = yield* Encryption.Encryption
+        const owned = [...ofSuites, ...envelopes.filter(({ place }) => place.app === "desk" && place.user === "ada")]
+        expect(owned.length).toBe(7)
+        for (const { envelope, place, plaintext } of owned) {
+          expect(same(yield* encryption.open(place, place, envelope), plaintext)).toBe(true)
+        }
+        const [fingerprint] = yield* encryption.fingerprint({ app: "desk", user: "ada" }, "domain", ["name"])
+        expect(same(fingerprint, successor.fingerprint)).toBe(true)
+        const sealed = yield* encryption.seal({ app: "desk", user: "ada" }, { table: "t", column: "c" }, keyId)
+        expect(same(sealed.subarray(5, 21), successor.keyId)).toBe(true)
       }))
     }))
 })
