@@ -9,8 +9,8 @@ import type * as Redacted from "effect/Redacted"
 import type { AppName, Json, SecretName, Session, SessionEvent, SessionRef, State, UserId } from "./Session.ts"
 
 /**
- * What was destroyed. The data key and the rows are overwritten in the file and its journal is empty; backups and
- * copies of the file are not reached.
+ * What was destroyed. In SQLite the data key and the rows are overwritten in the file and its journal is empty; backups
+ * and copies of the file are not reached, and PostgreSQL keeps the wrapped key in its files until it reuses them.
  *
  * @category models
  * @since 0.1.0

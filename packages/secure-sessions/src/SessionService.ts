@@ -171,8 +171,9 @@ export class SessionService extends Context.Tag("@sennit/secure-sessions/Session
     name: SecretName
   ) => Effect.Effect<Option.Option<Redacted.Redacted<Json>>, ReadError | Encryption.SealError>
   /**
-   * Destroys the data key of the user and all their rows, on disk as well. From then on whatever is asked for this user
-   * fails with `KeyShredded`, for good. May be repeated. Not inside a transaction.
+   * Destroys the data key of the user and all their rows, in the file of SQLite as well; PostgreSQL keeps what was
+   * deleted in its files until it reuses them. From then on whatever is asked for this user fails with `KeyShredded`,
+   * for good. May be repeated. Not inside a transaction.
    */
   readonly eraseUser: (app: AppName, user: UserId) => Effect.Effect<ErasureReceipt, StorageError>
   /** All that is stored of the user, decrypted, in pieces; secrets stay redacted. */
