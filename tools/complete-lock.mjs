@@ -56,7 +56,7 @@ export const completeLock = (lock) => {
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const folders = [".", ...packages.map((name) => `packages/${name}/benchmark`)]
+  const folders = [".", "packages/store/test/servers", ...packages.map((name) => `packages/${name}/benchmark`)]
   for (const file of folders.map((folder) => path.join(root, folder, "package-lock.json"))) {
     const lock = JSON.parse(readFileSync(file, "utf8"))
     const complete = completeLock(lock)
