@@ -10,12 +10,16 @@ import * as HttpError from "../HttpError.ts"
 import { packOptions } from "./carryOptions.ts"
 import { windowBytes } from "./modelCalls.ts"
 import type { Call, EncodedError, FromWorker, ToWorker, Values, WorkerStart } from "./modelCalls.ts"
+import type { serve } from "./serveCalls.ts"
 
 /** After this long without a word the worker is asked whether it lives, and given up after the same time again. */
 const patience = 30_000
 /** After this long it is looked at whether the server can answer at all. */
 const suspicion = 250
 const serveCalls = /callWorker(?=\.[jt]s$)/
+
+/** The function of the other module that the worker calls, checked here because the text below is not. */
+const entry: typeof serve extends (start: WorkerStart) => void ? "serve" : never = "serve"
 
 /**
  * Plain JavaScript, because Node 20 cannot start a worker from TypeScript: it imports the module that serves. From the
@@ -26,8 +30,8 @@ const start = async () => {
   const { workerData } = await import("node:worker_threads")
   try {
     if (workerData.loader !== undefined) (await import(workerData.loader)).register()
-    const { serve } = await import(workerData.module)
-    serve(workerData)
+    const module = await import(workerData.module)
+    module.${entry}(workerData)
   } catch (cause) {
     workerData.port.postMessage({ type: "unstarted", reason: String(cause) })
     Atomics.add(workerData.signal, 0, 1)

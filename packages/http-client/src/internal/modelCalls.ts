@@ -8,8 +8,8 @@ import type * as HttpError from "../HttpError.ts"
 /** No message carries more bytes of a body than this. @internal */
 export const windowBytes = 262_144
 
-/** A field of a form: text, or a file. @internal */
-export interface FormEntry {
+/** A field of a form: text, or a file. */
+interface FormEntry {
   readonly name: string
   readonly value: string | Blob
   readonly filename: string | undefined
