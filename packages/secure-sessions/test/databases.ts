@@ -24,7 +24,7 @@ const define = (database: Omit<Database, "layer">): Database => ({
   layer: Layer.unwrapScoped(Effect.map(database.make, (open) => open()))
 })
 
-export const sqlite = define({
+const sqlite = define({
   name: "SQLite",
   make: Effect.map(Effect.orDie(temporaryFile), (filename) => (keys?: Keys) => openFile(filename, keys)),
   inDialect: (statement) => statement
@@ -37,7 +37,7 @@ const inPostgres = (statement: string) =>
     .replaceAll(/ AS BLOB\)/g, " AS BYTEA)")
 
 /** A server of the suite that asks for it. */
-export const startPostgres = (): Effect.Effect<Postgres.Postgres> => {
+const startPostgres = (): Effect.Effect<Postgres.Postgres> => {
   let server: Effect.Effect<Postgres.Postgres> = Effect.dieMessage("the server is not started yet")
   const scope = Effect.runSync(Scope.make())
   beforeAll(() =>

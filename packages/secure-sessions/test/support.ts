@@ -35,8 +35,6 @@ export const openPlace = (place: string, keys: Layer.Layer<KeyProvider.KeyProvid
     ? Layer.provide(SecureSessions.layerPg({ url: Redacted.make(place) }), keys)
     : openFile(place, keys)
 
-export const fileLayer = Layer.unwrapScoped(Effect.map(temporaryFile, (filename) => openFile(filename)))
-
 /** Bytes of the database and of everything SQLite keeps beside it. */
 export const filesOf = (filename: string) =>
   Effect.gen(function*() {
