@@ -19,7 +19,7 @@ const operation = "KeyRotation.reencrypt"
 const maxBatch = 100
 
 /** How long, in nanoseconds, others may be kept from the thread and the connection. */
-const patience = 3_000_000
+const patience = 2_000_000
 
 /** A pause in which others get the thread, whatever clock the program runs by. */
 const breathe = Effect.withClock(Effect.sleep("1 millis"), Clock.make())
@@ -45,8 +45,8 @@ export class Pace {
 
   /** Lets others work, and waits until so many records more may have been sealed. */
   rest(records: number): Effect.Effect<void> {
-    const pause = this.#worked < patience ? Effect.yieldNow() : breathe
-    if (this.#worked >= patience) this.#worked = 0
+    const pause = this.#worked < patience / 2 ? Effect.yieldNow() : breathe
+    if (this.#worked >= patience / 2) this.#worked = 0
     const perSecond = this.#perSecond
     if (perSecond === undefined) return pause
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
