@@ -14,6 +14,10 @@ const text = (...parts: ReadonlyArray<string>) => readFileSync(path.join(root, .
 const files = (...parts: ReadonlyArray<string>) =>
   readdirSync(path.join(root, ...parts), { recursive: true, encoding: "utf8" })
 
+/** A long list of errors is written in internal/*Errors.ts, and exported by the one module of errors. */
+const isErrorModule = (file: string, prefix: string) =>
+  file.endsWith(`${prefix}Error.ts`) || /^internal\/\w+Errors\.ts$/.test(file)
+
 describe("the five packages are built alike", () => {
   it("and no package is missing from this list", () => {
     expect(readdirSync(path.join(root, "packages")).toSorted()).toEqual(Object.keys(anatomy).toSorted())
@@ -63,14 +67,13 @@ describe("the five packages are built alike", () => {
 
       it("keeps its README short and its errors typed", () => {
         expect(text("packages", name, "README.md").split("\n").length).toBeLessThanOrEqual(121)
-        // a long list of errors is written in internal/*Errors.ts, and exported by the one module of errors
-        const isErrorModule = (file: string) =>
-          file.endsWith(`${prefix}Error.ts`) || /^internal\/\w+Errors\.ts$/.test(file)
         const sources = files("packages", name, "src").filter((file) => file.endsWith(".ts"))
-        const errors = sources.filter(isErrorModule).map((file) => text("packages", name, "src", file)).join("")
+        const errors = sources.filter((file) => isErrorModule(file, prefix)).map((file) =>
+          text("packages", name, "src", file)
+        ).join("")
         expect(errors).toContain("Schema.TaggedError")
         const elsewhere = sources
-          .filter((file) => !isErrorModule(file))
+          .filter((file) => !isErrorModule(file, prefix))
           .filter((file) => /TaggedError<|extends Error\b/.test(text("packages", name, "src", file)))
         expect(elsewhere).toEqual([])
       })

@@ -101,7 +101,12 @@ const startServer = async (tls: boolean): Promise<Server> => {
   if (tls) {
     execFileSync("openssl", [
       ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost".split(" "),
-      ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert]
+      "-addext",
+      "subjectAltName=DNS:localhost,IP:127.0.0.1",
+      "-keyout",
+      key,
+      "-out",
+      cert
     ], { stdio: "ignore" })
   }
   const script = fileURLToPath(new URL("./server.mjs", import.meta.url))

@@ -160,7 +160,7 @@ const rawLoop = ({ url }: Server, concurrency: number): Side => {
   const all: Array<Net.Socket> = []
   const connect = () => {
     let size = 0
-    let finished: (size: number | Error) => void = () => {}
+    let finished: ((size: number | Error) => void) | undefined
     const parser = new Http1.ResponseReader({
       onHead: () => {},
       onBody: (view) => {
@@ -168,7 +168,7 @@ const rawLoop = ({ url }: Server, concurrency: number): Side => {
       },
       onEnd: () => {
         idle.push(own)
-        finished(size)
+        finished?.(size)
       }
     })
     const socket = Net.connect({

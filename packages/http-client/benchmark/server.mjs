@@ -57,7 +57,8 @@ const serve = (socket) => {
       at = end + 4
     }
     if (at < data.length) carry = data.subarray(at)
-    if (count === 1) data[5] === 108 ? sendLarge(socket) : socket.write(small) // GET /l...
+    if (count === 1 && data[5] === 108) sendLarge(socket) // GET /l...
+    else if (count === 1) socket.write(small)
     else if (count > 1) socket.write(Buffer.concat(Array.from({ length: count }, () => small)))
   })
 }
@@ -67,8 +68,7 @@ const plain = Net.createServer({ noDelay: true }, serve)
 const secure = key === undefined
   ? undefined
   : Tls.createServer({ key: readFileSync(key), cert: readFileSync(cert), noDelay: true }, serve)
-const listen = (server) =>
-  new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)))
+const listen = (server) => new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)))
 const ports = [await listen(plain), ...(secure === undefined ? [] : [await listen(secure)])]
 process.stdout.write(`${ports.join(" ")}\n`)
 process.stdin.resume()
