@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
 // Tests resolve packages to their sources, so they never see a stale build.
-const conditions = ["@sennit/source", "module", "node", "development|production"]
+const conditions = ["@sennit/source", "node", "development|production"]
 
 const project = (name: string, root: string, include: Array<string> = ["test/**/*.test.ts"]) => ({
   extends: true as const,

@@ -1,19 +1,21 @@
 /** `npm run docs:check`: every example type-checks, every program runs and prints what it says, every link leads somewhere. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import path from "node:path"
-import { documents, examplesOf, promisedLines } from "./lib/examples.mjs"
+import { documents, examplesOf, isGuide, programsOf, promisedLines } from "./lib/examples.mjs"
 import { bin, packages, root, run } from "./lib/workspace.mjs"
 
 const work = path.join(root, ".cache", "docs")
 const problems = []
 
+const nameOf = ({ file, line }) => `${file.replaceAll(/[/.]/g, "_")}_${line}.ts`
+
 const typeCheck = async () => {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
-  const examples = documents().flatMap(examplesOf)
+  const examples = documents().flatMap(programsOf)
   const names = new Map()
   for (const example of examples) {
-    const name = `${example.file.replaceAll(/[/.]/g, "_")}_${example.line}.ts`
+    const name = nameOf(example)
     names.set(name, `${example.file}:${example.line}`)
     writeFileSync(path.join(work, name), `${example.code}export {}\n`)
   }
@@ -60,6 +62,9 @@ const runPrograms = async () => {
     }
     return files.map((file) => `${folder}/${file}`)
   })
+  for (const file of documents().filter(isGuide)) {
+    for (const program of programsOf(file)) programs.push(path.relative(root, path.join(work, nameOf(program))))
+  }
   for (const file of programs) {
     const promised = promisedLines(readFileSync(path.join(root, file), "utf8"))
     const { code, output } = await run(process.execPath, ["--import", "tsx", "-C", "@sennit/source", file], {

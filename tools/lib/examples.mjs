@@ -38,5 +38,16 @@ export const examplesOf = (file) => {
   return examples
 }
 
+/** The blocks of a guide are one program, told in parts. */
+export const isGuide = (file) => file.startsWith("docs/guides/")
+
+/** The examples of a document: one for every block, or the one program of a guide. */
+export const programsOf = (file) => {
+  const blocks = examplesOf(file)
+  return isGuide(file) && blocks.length > 0
+    ? [{ file, line: blocks[0].line, code: blocks.map(({ code }) => code).join("") }]
+    : blocks
+}
+
 /** What a program promises to print: the texts behind `// =>`, in order. */
 export const promisedLines = (code) => [...code.matchAll(/\/\/ => (.*)$/gm)].map((match) => match[1].trim())

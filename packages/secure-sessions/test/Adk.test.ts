@@ -1,13 +1,7 @@
 // @effect-diagnostics asyncFunction:off - ADK speaks promises, and so does whoever uses it
 /* oxlint-disable eslint/no-await-in-loop -- a conversation is one thing after the other */
 import { describe, expect, it } from "@effect/vitest"
-import type { BaseLlmConnection, BaseSessionService, Event, LlmResponse, Session as AdkSession } from "@google/adk"
-import { SecureSessions, type SecureSessionsError, Session, SessionService } from "@sennit/secure-sessions"
-import type { AdkOptions, EncryptedSessionService } from "@sennit/secure-sessions/Adk"
-import { Effect, type Layer, Option, Redacted, Stream } from "effect"
-import { describeDatabases } from "./databases.ts"
 import {
-  Adk,
   BaseLlm,
   createEvent,
   createEventActions,
@@ -17,7 +11,13 @@ import {
   LogLevel,
   Runner,
   setLogLevel
-} from "./resolveAdk.ts"
+} from "@google/adk"
+import type { BaseLlmConnection, BaseSessionService, Event, LlmResponse, Session as AdkSession } from "@google/adk"
+import { SecureSessions, type SecureSessionsError, Session, SessionService } from "@sennit/secure-sessions"
+import * as Adk from "@sennit/secure-sessions/Adk"
+import type { AdkOptions, EncryptedSessionService } from "@sennit/secure-sessions/Adk"
+import { Effect, type Layer, Option, Redacted, Stream } from "effect"
+import { describeDatabases } from "./databases.ts"
 import { app, filesOf, openFile, temporaryFile, using } from "./support.ts"
 
 setLogLevel(LogLevel.ERROR)

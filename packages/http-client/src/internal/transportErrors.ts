@@ -266,7 +266,7 @@ export class TotalTimeout extends Schema.TaggedError<TotalTimeout>()("TotalTimeo
 }
 
 /**
- * The connection ended before a response came. `sent` says how much of the request was handed to the operating
+ * The connection ended before the whole response had come. `sent` says how much of the request was handed to the operating
  * system: after `none` any request may be repeated, after `partial` or `complete` only one that is idempotent.
  *
  * @since 0.1.0
@@ -280,6 +280,6 @@ export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>()("Co
   override get message(): string {
     return this.sent === "none"
       ? `The connection to ${this.origin} closed before the request was sent. It may be repeated.`
-      : `The connection to ${this.origin} closed before a response came (sent: ${this.sent}). The server may have acted on the request.`
+      : `The connection to ${this.origin} closed before the whole response had come (sent: ${this.sent}). The server may have acted on the request.`
   }
 }
