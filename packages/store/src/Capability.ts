@@ -29,6 +29,8 @@ export type Capability =
   | "metadata"
   /** Objects can be deleted. */
   | "delete"
+  /** A delete can demand the version that it removes. */
+  | "deleteIfMatch"
   /** Folders can be listed. */
   | "list"
   /** Objects can be moved. */
@@ -52,6 +54,7 @@ export const all: ReadonlyArray<Capability> = [
   "replaceIfMatch",
   "metadata",
   "delete",
+  "deleteIfMatch",
   "list",
   "move",
   "copy"
@@ -68,6 +71,9 @@ export interface Quality {
   readonly replaceIfMatch: "server" | "process" | "none"
   /** Whether a crash during a move can leave both names. `overwrite`: only moves in mode `overwrite` are atomic. */
   readonly atomicMove: "always" | "overwrite" | "never"
-  /** What a finished write survives: a power cut (`fsync`), or only the end of this process (`none`). */
-  readonly durability: "fsync" | "none"
+  /**
+   * What a finished write survives: a power cut (`fsync`), whatever its server promises (`server`), or only the end of
+   * this process (`none`).
+   */
+  readonly durability: "fsync" | "server" | "none"
 }

@@ -4,15 +4,16 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Capability, Quality } from "./Capability.ts"
 import type { Attributes, Entry, Version } from "./Entry.ts"
-import type { Key, Prefix } from "./Key.ts"
 import type { Range } from "./Operations.ts"
 import type { BackendUnavailableReason, InvalidPathReason } from "./StoreError.ts"
+import type { Key, Prefix } from "./StorePath.ts"
 
 /**
  * A failure in the driver's own terms. The kernel asks `classify` what it means.
@@ -38,7 +39,19 @@ export type Condition =
   | { readonly _tag: "PreconditionFailed" }
   | { readonly _tag: "PermissionDenied" }
   | { readonly _tag: "InvalidPath"; readonly reason: InvalidPathReason }
-  | { readonly _tag: "Unavailable"; readonly reason: BackendUnavailableReason; readonly retryable: boolean }
+  | { readonly _tag: "Locked" }
+  | { readonly _tag: "DirectoryNotEmpty" }
+  /** The backend itself saw that the bytes are not those of the digest that was sent. */
+  | { readonly _tag: "IntegrityMismatch"; readonly expected: string; readonly actual: string }
+  /** The server says, after all, that it cannot keep a condition or option. */
+  | { readonly _tag: "NotSupported"; readonly capability: Capability }
+  | {
+    readonly _tag: "Unavailable"
+    readonly reason: BackendUnavailableReason
+    readonly retryable: boolean
+    /** `unknown`: the request was sent and its answer did not come. Default: `no`, nothing has happened. */
+    readonly applied?: "no" | "unknown"
+  }
 
 /**
  * A driver's own refusal, for use as the cause of a `Failure`; `classify` need not know it.
@@ -76,6 +89,8 @@ export type Node =
 export interface OpenObject {
   /** How many bytes `pull` will give in all. The kernel reports fewer as `Truncated`. */
   readonly size: number
+  /** The etag of what was opened, where the backend says so: a layer can go on from there after a break. */
+  readonly etag?: string
   readonly pull: Effect.Effect<Uint8Array | undefined, Failure>
 }
 
@@ -94,6 +109,20 @@ export type Mode = "create" | "overwrite" | { readonly ifMatch: string }
 export interface GetOptions {
   readonly range: Range | undefined
   readonly ifMatch: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListOptions {
+  /** All objects below the prefix and no folders, or what is directly in it. */
+  readonly recursive: boolean
+  /**
+   * Only keys behind this one are wanted. The kernel leaves out what comes before; a driver that can skip it saves the
+   * work.
+   */
+  readonly startAfter?: string
 }
 
 /**
@@ -127,10 +156,32 @@ export interface Driver<C extends Capability = Capability> {
     body: Uint8Array | Stream.Stream<Uint8Array, E, R>,
     options: { readonly mode: Mode; readonly attributes: Attributes }
   ) => Effect.Effect<Version, Failure | E, R>
-  readonly delete?: (key: Key) => Effect.Effect<void, Failure>
-  readonly listPage?: (prefix: Prefix, options: { readonly recursive: boolean }) => Effect.Effect<Page, Failure>
+  readonly delete?: (key: Key, options: { readonly ifMatch: string | undefined }) => Effect.Effect<void, Failure>
+  /**
+   * Removes up to `limit` objects in one request and answers what failed, each failure with its key. What is not there
+   * is no failure. Without it the kernel deletes one by one.
+   */
+  readonly deleteMany?: {
+    readonly limit: number
+    readonly run: (keys: ReadonlyArray<Key>) => Effect.Effect<ReadonlyArray<Failure>, Failure>
+  }
+  readonly listPage?: (prefix: Prefix, options: ListOptions) => Effect.Effect<Page, Failure>
   /** Answers the target's version. The kernel has seen that the two keys differ. */
   readonly move?: (from: Key, to: Key, mode: "create" | "overwrite") => Effect.Effect<Version, Failure>
   readonly copy?: (from: Key, to: Key, mode: "create" | "overwrite") => Effect.Effect<Version, Failure>
+  /**
+   * Tries, with keys below `scratch` that nobody else uses and that it removes again, which declared capabilities the
+   * server does not keep; answers those. Without it the kernel tries the conditions by the primitives above.
+   */
+  readonly probe?: (scratch: Key) => Effect.Effect<ReadonlyArray<Capability>, Failure>
+  /** Touches the backend as cheaply as it can be done with the right to use it. Default: one look at the store's root. */
+  readonly ping?: Effect.Effect<void, Failure>
+  /** The name by which the backend's own tools know a key, and back; `undefined` for what is not in this store. */
+  readonly native?: {
+    readonly toPath: (prefix: Prefix) => string
+    readonly toKey: (path: string) => string | undefined
+  }
+  /** The driver's own clients, for `unwrap`. */
+  readonly services?: Context.Context<never>
   readonly classify: (cause: unknown) => Condition
 }

@@ -5,7 +5,7 @@
  */
 import type * as DateTime from "effect/DateTime"
 import type * as Option from "effect/Option"
-import type { Key } from "./Key.ts"
+import type { Key } from "./StorePath.ts"
 
 /**
  * What the backend knows of one version of an object.

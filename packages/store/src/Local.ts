@@ -31,9 +31,9 @@ import type { Local } from "./internal/localSpot.ts"
 import { makeStamps } from "./internal/localVersion.ts"
 import * as Write from "./internal/localWrite.ts"
 import { makeTurns } from "./internal/takeTurns.ts"
-import * as Key from "./Key.ts"
 import * as Store from "./Store.ts"
 import type { StoreError } from "./StoreError.ts"
+import * as StorePath from "./StorePath.ts"
 
 const capabilities = [
   "read",
@@ -100,7 +100,7 @@ export const make = (
       const folders = yield* openRoot(options.root)
       const now = yield* Clock.currentTimeMillis
       const rest = Duration.toMillis(Duration.decode(options.sweepOlderThan ?? "1 hour"))
-      yield* sweep(folders, Key.root, now - rest)
+      yield* sweep(folders, StorePath.root, now - rest)
       return Store.fromDriver(
         makeDriver({
           folders,

@@ -14,8 +14,8 @@ import type { Capability } from "./Capability.ts"
 import * as Driver from "./Driver.ts"
 import type { Attributes, Entry, Version } from "./Entry.ts"
 import { resolveRange } from "./internal/resolveRange.ts"
-import * as Key from "./Key.ts"
 import * as Store from "./Store.ts"
+import * as StorePath from "./StorePath.ts"
 
 const capabilities = [
   "read",
@@ -73,7 +73,7 @@ interface Part {
   readonly end: number
 }
 
-const byUtf8 = Order.make<string>(Key.compare)
+const byUtf8 = Order.make<string>(StorePath.compare)
 
 /** Decides and changes in one synchronous step, so that no other fiber runs in between. */
 const change = <A>(step: (now: number) => A | Driver.Failure): Effect.Effect<A, Driver.Failure> =>
@@ -81,17 +81,17 @@ const change = <A>(step: (now: number) => A | Driver.Failure): Effect.Effect<A, 
 
 const makeDriver = (): Driver.Driver<MemoryCapability> => {
   const shelf = makeShelf()
-  const find = (key: Key.Key): Stored | Driver.Failure =>
+  const find = (key: StorePath.Key): Stored | Driver.Failure =>
     shelf.objects.get(key) ??
       Driver.refuse(shelf.isFolder(key) ? { _tag: "InvalidPath", reason: "IsFolder" } : { _tag: "NotFound" })
-  const found = (key: Key.Key) => Effect.suspend(() => settle(find(key)))
-  const part = (key: Key.Key, { ifMatch, range }: Driver.GetOptions): Part | Driver.Failure => {
+  const found = (key: StorePath.Key) => Effect.suspend(() => settle(find(key)))
+  const part = (key: StorePath.Key, { ifMatch, range }: Driver.GetOptions): Part | Driver.Failure => {
     const stored = find(key)
     if (stored instanceof Driver.Failure) return stored
     if (ifMatch !== undefined && ifMatch !== stored.version.etag) return Driver.refuse({ _tag: "PreconditionFailed" })
     return { bytes: stored.bytes, ...resolveRange(range, stored.bytes.length) }
   }
-  const obstacle = (key: Key.Key, mode: Driver.Mode): Driver.Failure | undefined => {
+  const obstacle = (key: StorePath.Key, mode: Driver.Mode): Driver.Failure | undefined => {
     if (shelf.isFolder(key)) return Driver.refuse({ _tag: "InvalidPath", reason: "IsFolder" }, key)
     if (shelf.isBelowObject(key)) return Driver.refuse({ _tag: "InvalidPath", reason: "AncestorIsObject" }, key)
     const present = shelf.objects.get(key)
@@ -100,9 +100,9 @@ const makeDriver = (): Driver.Driver<MemoryCapability> => {
       ? Driver.refuse({ _tag: "PreconditionFailed" }, key)
       : undefined
   }
-  const commit = (key: Key.Key, mode: Driver.Mode, bytes: Uint8Array, attributes: Attributes) =>
+  const commit = (key: StorePath.Key, mode: Driver.Mode, bytes: Uint8Array, attributes: Attributes) =>
     change((now) => obstacle(key, mode) ?? shelf.set(key, bytes, attributes, now))
-  const transfer = (from: Key.Key, to: Key.Key, mode: "create" | "overwrite", keep: boolean) =>
+  const transfer = (from: StorePath.Key, to: StorePath.Key, mode: "create" | "overwrite", keep: boolean) =>
     change((now) => {
       const stored = find(from)
       if (stored instanceof Driver.Failure) return stored
@@ -178,11 +178,11 @@ type Shelf = ReturnType<typeof makeShelf>
 
 /** The objects by key, how many are below each folder, and their order, made when a listing needs it. */
 const makeShelf = () => {
-  const objects = new Map<Key.Key, Stored>()
+  const objects = new Map<StorePath.Key, Stored>()
   const below = new Map<string, number>()
-  let order: ReadonlyArray<Key.Key> | undefined
+  let order: ReadonlyArray<StorePath.Key> | undefined
   let writes = 0
-  const count = (key: Key.Key, step: 1 | -1) => {
+  const count = (key: StorePath.Key, step: 1 | -1) => {
     order = undefined
     for (const folder of foldersOf(key)) {
       const left = (below.get(folder) ?? 0) + step
@@ -192,18 +192,19 @@ const makeShelf = () => {
   }
   return {
     objects,
-    isFolder: (key: Key.Key): boolean => below.has(key),
-    isBelowObject: (key: Key.Key): boolean => foldersOf(key).some((folder) => Key.isKey(folder) && objects.has(folder)),
-    set: (key: Key.Key, bytes: Uint8Array, attributes: Attributes, now: number): Version => {
+    isFolder: (key: StorePath.Key): boolean => below.has(key),
+    isBelowObject: (key: StorePath.Key): boolean =>
+      foldersOf(key).some((folder) => StorePath.isKey(folder) && objects.has(folder)),
+    set: (key: StorePath.Key, bytes: Uint8Array, attributes: Attributes, now: number): Version => {
       const version = { size: bytes.length, etag: `m${++writes}`, modifiedAt: DateTime.unsafeMake(now) }
       if (!objects.has(key)) count(key, 1)
       objects.set(key, { bytes, version, attributes })
       return version
     },
-    remove: (key: Key.Key): void => {
+    remove: (key: StorePath.Key): void => {
       if (objects.delete(key)) count(key, -1)
     },
-    sorted: (): ReadonlyArray<Key.Key> => (order ??= Arr.sort(objects.keys(), byUtf8))
+    sorted: (): ReadonlyArray<StorePath.Key> => (order ??= Arr.sort(objects.keys(), byUtf8))
   }
 }
 
@@ -221,13 +222,18 @@ const lowerBound = (order: ReadonlyArray<string>, bound: string): number => {
   let high = order.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (Key.compare(order[middle] ?? "", bound) < 0) low = middle + 1
+    if (StorePath.compare(order[middle] ?? "", bound) < 0) low = middle + 1
     else high = middle
   }
   return low
 }
 
-const listPage = (shelf: Shelf, prefix: Key.Prefix, recursive: boolean, after: string | undefined): Driver.Page => {
+const listPage = (
+  shelf: Shelf,
+  prefix: StorePath.Prefix,
+  recursive: boolean,
+  after: string | undefined
+): Driver.Page => {
   const start = prefix === "" ? "" : `${prefix}/`
   const order = shelf.sorted()
   const entries: Array<Entry> = []
@@ -238,7 +244,7 @@ const listPage = (shelf: Shelf, prefix: Key.Prefix, recursive: boolean, after: s
     const slash = recursive ? -1 : key.indexOf("/", start.length)
     const folder = slash === -1 ? key : key.slice(0, slash)
     const stored = shelf.objects.get(key)
-    if (slash !== -1 && Key.isKey(folder)) entries.push({ _tag: "Folder", key: folder })
+    if (slash !== -1 && StorePath.isKey(folder)) entries.push({ _tag: "Folder", key: folder })
     else if (stored !== undefined) entries.push({ _tag: "Object", key, ...stored.version })
     // The least text behind the key itself, or behind all that is in the folder: "0" follows "/".
     bound = slash === -1 ? `${key}\0` : `${folder}0`

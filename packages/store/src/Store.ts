@@ -13,11 +13,11 @@ import type { Interceptor } from "./Interceptor.ts"
 import { deriveMethods } from "./internal/deriveMethods.ts"
 import type { Methods } from "./internal/deriveMethods.ts"
 import { makeOperations } from "./internal/kernel.ts"
-import * as Key from "./Key.ts"
 import { operations } from "./Operations.ts"
 import type { Needs, Operation, Operations } from "./Operations.ts"
 import { CapabilityNotSupported } from "./StoreError.ts"
 import type { InvalidPath } from "./StoreError.ts"
+import * as StorePath from "./StorePath.ts"
 
 /**
  * What every store has, whatever it can do.
@@ -118,11 +118,11 @@ export const tag = <const Name extends string>(name: Name): Context.Tag<Named<Na
  * @category constructors
  */
 export const fromDriver = <C extends Capability>(driver: Driver<C>): StoreOf<C> =>
-  build<C>({ driver, base: Key.root, capabilities: driver.capabilities, interceptors: [] })
+  build<C>({ driver, base: StorePath.root, capabilities: driver.capabilities, interceptors: [] })
 
 interface State {
   readonly driver: Driver
-  readonly base: Key.Prefix
+  readonly base: StorePath.Prefix
   readonly capabilities: ReadonlySet<Capability>
   readonly interceptors: ReadonlyArray<Interceptor>
 }
@@ -151,8 +151,10 @@ const build = <C extends Capability>(state: State): StoreOf<C> => {
       build<K>({ ...state, capabilities: new Set(kept.filter((capability) => capabilities.has(capability))) }),
     child: (prefix) =>
       Either.map(
-        Either.flatMap(Key.parsePrefix(prefix), (own) => own === "" ? Either.right(base) : Key.join(base, own)),
-        (inner) => build<C>({ ...state, base: inner })
+        Either.flatMap(StorePath.parsePrefix(prefix), (own) =>
+          own === "" ? Either.right(base) : StorePath.join(base, own)),
+        (inner) =>
+          build<C>({ ...state, base: inner })
       ),
     intercept: (interceptor) => build<C>({ ...state, interceptors: [...interceptors, interceptor] })
   }

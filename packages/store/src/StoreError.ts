@@ -86,7 +86,10 @@ export const InvalidPathReason = Schema.Literal(
   "IsFolder",
   "AncestorIsObject",
   "SymbolicLink",
-  "SpecialFile"
+  "SpecialFile",
+  "NotRepresentable",
+  "NotNative",
+  "Pattern"
 )
 
 /**
@@ -106,7 +109,10 @@ const explanation: { readonly [R in InvalidPathReason]: string } = {
   IsFolder: "it is a folder",
   AncestorIsObject: "a part of it is an object, not a folder",
   SymbolicLink: "a part of it is a symbolic link",
-  SpecialFile: "it is neither a file nor a folder"
+  SpecialFile: "it is neither a file nor a folder",
+  NotRepresentable: "the backend cannot hold such a name",
+  NotNative: "it is not a native name of an object in this store",
+  Pattern: "it is not a pattern; a `[` is not closed"
 }
 
 /**
@@ -148,6 +154,8 @@ export class InvalidRange extends Schema.TaggedError<InvalidRange>()("InvalidRan
  */
 export class CapabilityNotSupported extends Schema.TaggedError<CapabilityNotSupported>()("CapabilityNotSupported", {
   capability: Schema.String,
+  /** Empty where it is not about one path. */
+  path: Schema.optionalWith(Schema.String, { default: () => "" }),
   backend: Schema.String,
   operation: Schema.String
 }) {
@@ -158,7 +166,8 @@ export class CapabilityNotSupported extends Schema.TaggedError<CapabilityNotSupp
 }
 
 /**
- * Why a backend could not do its work.
+ * Why a backend could not do its work. `Misconfigured`: with the options given it never can. `Untrusted`: the server
+ * is not known to be the one that is meant, and was told nothing.
  *
  * @since 0.1.0
  * @category models
@@ -169,6 +178,9 @@ export const BackendUnavailableReason = Schema.Literal(
   "ReadOnly",
   "Exhausted",
   "Truncated",
+  "Network",
+  "Throttled",
+  "Protocol",
   "Io"
 )
 
@@ -179,7 +191,8 @@ export const BackendUnavailableReason = Schema.Literal(
 export type BackendUnavailableReason = typeof BackendUnavailableReason.Type
 
 /**
- * The backend failed. A write that fails so has left the old object, or none, in place.
+ * The backend failed. A write that fails so has left the old object, or none, in place, unless `applied` is
+ * `unknown`: then the request was sent and its answer did not come.
  *
  * @since 0.1.0
  * @category errors
@@ -189,11 +202,112 @@ export class BackendUnavailable extends Schema.TaggedError<BackendUnavailable>()
   reason: BackendUnavailableReason,
   /** Whether the same call may succeed when it is made again. */
   retryable: Schema.Boolean,
+  /** Whether a change may have happened all the same. */
+  applied: Schema.optionalWith(Schema.Literal("no", "unknown"), { default: () => "no" }),
   cause: Schema.Defect
 }) {
   override get message(): string {
     return `${this.backend} ${this.operation}: failed (${this.reason}) at ${quote(this.path)}; ` +
+      (this.applied === "unknown" ? "a change may have been made all the same; " : "") +
       (this.retryable ? "it may succeed when tried again" : "trying again will not help until the cause is removed")
+  }
+}
+
+/**
+ * A folder holds something and was to be deleted only if it is empty.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DirectoryNotEmpty extends Schema.TaggedError<DirectoryNotEmpty>()("DirectoryNotEmpty", where) {
+  override get message(): string {
+    return `${this.backend} ${this.operation}: the folder ${quote(this.path)} is not empty; nothing was changed, ` +
+      `pass recursive to delete what is in it`
+  }
+}
+
+/**
+ * Someone else holds the object, such as by a lease.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ResourceLocked extends Schema.TaggedError<ResourceLocked>()("ResourceLocked", {
+  ...where,
+  cause: Schema.Defect
+}) {
+  override get message(): string {
+    return `${this.backend} ${this.operation}: ${quote(this.path)} is locked by another; ` +
+      `nothing was changed, try again when it is released`
+  }
+}
+
+/**
+ * The bytes are not those that the digest names. A write that fails so has left what was there.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class IntegrityMismatch extends Schema.TaggedError<IntegrityMismatch>()("IntegrityMismatch", {
+  ...where,
+  /** `<algorithm>:<hex>` */
+  expected: Schema.String,
+  actual: Schema.String
+}) {
+  override get message(): string {
+    return `${this.backend} ${this.operation}: the bytes of ${quote(this.path)} have the digest ${this.actual} ` +
+      `instead of ${this.expected}; do not use them`
+  }
+}
+
+/**
+ * A conditional change was sent, its answer was lost, and what is there now does not tell whether it happened.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AmbiguousWrite extends Schema.TaggedError<AmbiguousWrite>()("AmbiguousWrite", {
+  ...where,
+  cause: Schema.Defect
+}) {
+  override get message(): string {
+    return `${this.backend} ${this.operation}: the answer was lost and ${quote(this.path)} may or may not have been ` +
+      `changed by this call; read it and decide`
+  }
+}
+
+/**
+ * The operation was given up after its time; `timeout` is in milliseconds.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", {
+  ...where,
+  timeout: Schema.Number,
+  /** Whether a change may have happened all the same. */
+  applied: Schema.Literal("no", "unknown")
+}) {
+  override get message(): string {
+    return `${this.backend} ${this.operation}: gave up on ${quote(this.path)} after ${this.timeout} ms; ` +
+      (this.applied === "unknown" ? "a change may have been made all the same" : "nothing was changed")
+  }
+}
+
+/**
+ * The stored bytes are not what the schema describes.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DecodeFailed extends Schema.TaggedError<DecodeFailed>()("DecodeFailed", {
+  ...where,
+  /** What did not fit, without the values. */
+  issue: Schema.String
+}) {
+  override get message(): string {
+    return `${this.backend} ${this.operation}: ${quote(this.path)} does not hold what the schema describes ` +
+      `(${this.issue}); nothing was changed`
   }
 }
 
@@ -212,3 +326,9 @@ export type StoreError =
   | InvalidRange
   | CapabilityNotSupported
   | BackendUnavailable
+  | DirectoryNotEmpty
+  | ResourceLocked
+  | IntegrityMismatch
+  | AmbiguousWrite
+  | TimedOut
+  | DecodeFailed

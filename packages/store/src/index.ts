@@ -17,7 +17,7 @@ export * as Interceptor from "./Interceptor.ts"
 /**
  * @since 0.1.0
  */
-export * as Key from "./Key.ts"
+export * as StorePath from "./StorePath.ts"
 /**
  * @since 0.1.0
  */

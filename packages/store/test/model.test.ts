@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "@effect/vitest"
-import { Key, Local, Memory } from "@sennit/store"
+import { StorePath, Local, Memory } from "@sennit/store"
 import type { Store } from "@sennit/store"
 import { Array as Arr, Chunk, Effect, FastCheck as fc, Order, Stream } from "effect"
 import { tempFolder } from "./support/tempFolder.ts"
@@ -55,7 +55,7 @@ const model = (objects: Map<string, string>, step: Step): unknown => {
     }
     case "list": {
       const below = [...objects.keys()].filter((path) => step.key === "" || path.startsWith(`${step.key}/`))
-      return Arr.sort(below, Order.make<string>(Key.compare))
+      return Arr.sort(below, Order.make<string>(StorePath.compare))
     }
     default: {
       const refusal = source(step.key) ?? (step.key === step.to ? undefined : target(step.to, step.mode))

@@ -6,15 +6,15 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Driver from "../Driver.ts"
 import type { Entry, ObjectInfo, WriteResult } from "../Entry.ts"
-import * as Key from "../Key.ts"
+import * as StorePath from "../StorePath.ts"
 import type { Operations, Range, ReadOptions, TransferOptions, WriteOptions } from "../Operations.ts"
 import * as E from "../StoreError.ts"
 import { isValidRange } from "./resolveRange.ts"
 
 /** A path that the caller gave, understood: `path` as this store shows it, `key` as the driver knows it. */
 interface Place {
-  readonly path: Key.Key
-  readonly key: Key.Key
+  readonly path: StorePath.Key
+  readonly key: StorePath.Key
 }
 
 /** The places of one call. A failure is reported against the one that it concerns. */
@@ -28,7 +28,7 @@ interface Call {
 
 interface Kernel {
   readonly driver: Driver.Driver
-  readonly base: Key.Prefix
+  readonly base: StorePath.Prefix
   readonly locate: (operation: string, path: string) => Either.Either<Place, E.InvalidPath>
   /** The choke point: every failure of the driver leaves as a `StoreError`, every other error as it is. */
   readonly guard: <A, X, R>(
@@ -38,14 +38,14 @@ interface Kernel {
 }
 
 /** @internal */
-export const makeOperations = (driver: Driver.Driver, base: Key.Prefix): Operations => {
+export const makeOperations = (driver: Driver.Driver, base: StorePath.Prefix): Operations => {
   const kernel: Kernel = {
     driver,
     base,
     locate: (operation, path) => {
-      const own = Key.parse(path)
+      const own = StorePath.parse(path)
       if (Either.isLeft(own)) return Either.left(at(driver, operation, own.left))
-      const key = Key.join(base, own.right)
+      const key = StorePath.join(base, own.right)
       return Either.isLeft(key)
         ? Either.left(at(driver, operation, key.left))
         : Either.right({ path: own.right, key: key.right })
@@ -61,9 +61,9 @@ const at = (driver: Driver.Driver, operation: string, error: E.InvalidPath) =>
   new E.InvalidPath({ path: error.path, reason: error.reason, backend: driver.name, operation })
 
 /** What is below the base, as the store shows it. */
-const relative = (base: Key.Prefix, key: Key.Key): Key.Key => {
+const relative = (base: StorePath.Prefix, key: StorePath.Key): StorePath.Key => {
   const own = base === "" ? key : key.slice(base.length + 1)
-  return Key.isKey(own) ? own : key
+  return StorePath.isKey(own) ? own : key
 }
 
 const conditionOf = (driver: Pick<Driver.Driver, "classify">, failure: Driver.Failure): Driver.Condition =>
@@ -108,12 +108,23 @@ const translate = (
           ? new E.NotFound(where)
           : new E.InvalidPath({ ...where, reason: condition.reason })
       )
+    case "Locked":
+      return Effect.fail(new E.ResourceLocked({ ...where, cause: failure.cause }))
+    case "DirectoryNotEmpty":
+      return Effect.fail(new E.DirectoryNotEmpty(where))
+    case "IntegrityMismatch":
+      return Effect.fail(
+        new E.IntegrityMismatch({ ...where, expected: condition.expected, actual: condition.actual })
+      )
+    case "NotSupported":
+      return Effect.fail(new E.CapabilityNotSupported({ ...where, capability: condition.capability }))
     case "Unavailable":
       return Effect.fail(
         new E.BackendUnavailable({
           ...where,
           reason: condition.reason,
           retryable: condition.retryable,
+          applied: condition.applied ?? "no",
           cause: failure.cause
         })
       )
@@ -251,8 +262,8 @@ const looking = (kernel: Kernel): Pick<Operations, "stat" | "exists" | "list"> =
       const listPage = driver.listPage
       if (listPage === undefined) return Stream.fail(refused(driver, "list", "list"))
       const prefix = Either.flatMap(
-        Key.parsePrefix(path),
-        (own) => own === "" ? Either.right(base) : Key.join(base, own)
+        StorePath.parsePrefix(path),
+        (own) => own === "" ? Either.right(base) : StorePath.join(base, own)
       )
       if (Either.isLeft(prefix)) return Stream.fail(at(driver, "list", prefix.left))
       const recursive = options?.recursive ?? false
@@ -268,7 +279,7 @@ const looking = (kernel: Kernel): Pick<Operations, "stat" | "exists" | "list"> =
   }
 }
 
-const rebase = (base: Key.Prefix, entry: Entry): Entry => ({ ...entry, key: relative(base, entry.key) })
+const rebase = (base: StorePath.Prefix, entry: Entry): Entry => ({ ...entry, key: relative(base, entry.key) })
 
 const encoder = new TextEncoder()
 
@@ -295,7 +306,7 @@ const writing = (kernel: Kernel): Pick<Operations, "write" | "delete"> => {
       Effect.gen(function*() {
         if (driver.delete === undefined) return yield* refused(driver, "delete", "delete")
         const source = yield* kernel.locate("delete", path)
-        yield* kernel.guard({ operation: "delete", source }, driver.delete(source.key))
+        yield* kernel.guard({ operation: "delete", source }, driver.delete(source.key, { ifMatch: undefined }))
       }).pipe(
         Effect.catchTag("NotFound", (error) => options?.missingOk === true ? Effect.void : Effect.fail(error))
       )

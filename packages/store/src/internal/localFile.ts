@@ -3,7 +3,7 @@
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Driver from "../Driver.ts"
-import type * as Key from "../Key.ts"
+import type * as StorePath from "../StorePath.ts"
 
 type Callback<A> = (error: NodeJS.ErrnoException | null, value: A) => void
 
@@ -99,7 +99,7 @@ export const readAll = (
   })
 
 /** @internal The file is shorter than it was when it was opened. */
-export const truncated = (key?: Key.Key): Driver.Failure =>
+export const truncated = (key?: StorePath.Key): Driver.Failure =>
   Driver.refuse({ _tag: "Unavailable", reason: "Truncated", retryable: true }, key)
 
 /** @internal What node reports, in the contract's terms. */

@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Driver from "../Driver.ts"
-import type * as Key from "../Key.ts"
+import type * as StorePath from "../StorePath.ts"
 import { closeFd, nowFs } from "./localFile.ts"
 
 /** @internal */
@@ -35,7 +35,7 @@ interface Walked {
 
 interface OpenOptions {
   readonly create: boolean
-  readonly key?: Key.Key
+  readonly key?: StorePath.Key
 }
 
 /** @internal */

@@ -7,7 +7,7 @@ import * as Order from "effect/Order"
 import * as Fs from "node:fs"
 import * as Driver from "../Driver.ts"
 import type { Entry } from "../Entry.ts"
-import * as Key from "../Key.ts"
+import * as StorePath from "../StorePath.ts"
 import { callFs, isErrno, runFs } from "./localFile.ts"
 import { withFolder } from "./localFolder.ts"
 import type { Folders } from "./localFolder.ts"
@@ -17,26 +17,26 @@ const pageSize = 1000
 const statsInFlight = 32
 
 interface Name {
-  readonly key: Key.Key
+  readonly key: StorePath.Key
   readonly name: string
   readonly isFolder: boolean
 }
 
 /** A folder whose names from `next` on are still to be listed. */
 interface Frame {
-  readonly prefix: Key.Prefix
+  readonly prefix: StorePath.Prefix
   readonly names: ReadonlyArray<Name>
   readonly next: number
 }
 
 const byOrder = Order.make((self: { readonly order: string }, that: { readonly order: string }) =>
-  Key.compare(self.order, that.order)
+  StorePath.compare(self.order, that.order)
 )
 
 /** @internal Holds the names of the folders on the way down, and no descriptor between pages. */
 export const listPage = (
   folders: Folders,
-  prefix: Key.Prefix,
+  prefix: StorePath.Prefix,
   recursive: boolean
 ): Effect.Effect<Driver.Page, Driver.Failure> =>
   Effect.flatMap(readNames(folders, prefix), (names) => nextPage(folders, [{ prefix, names, next: 0 }], recursive))
@@ -76,22 +76,22 @@ const unlessGone = <A>(effect: Effect.Effect<A, Driver.Failure>, instead: A): Ef
     () => Effect.succeed(instead)
   )
 
-const readFolder = (folders: Folders, prefix: Key.Prefix) =>
+const readFolder = (folders: Folders, prefix: StorePath.Prefix) =>
   withFolder(
     folders,
-    Key.segments(prefix),
+    StorePath.segments(prefix),
     { create: false },
     ({ path }) => callFs<Array<Fs.Dirent>>((callback) => Fs.readdir(path, { withFileTypes: true }, callback))
   )
 
 /** Names that are no keys (unfinished writes, links, devices, `\` in a name) cannot be addressed and are left out. */
-const readNames = (folders: Folders, prefix: Key.Prefix): Effect.Effect<ReadonlyArray<Name>, Driver.Failure> =>
+const readNames = (folders: Folders, prefix: StorePath.Prefix): Effect.Effect<ReadonlyArray<Name>, Driver.Failure> =>
   Effect.map(readFolder(folders, prefix), (dirents) => {
     const names: Array<Name & { readonly order: string }> = []
     for (const dirent of dirents) {
       const isFolder = dirent.isDirectory()
-      if (!(isFolder || dirent.isFile()) || !Key.isKey(dirent.name)) continue
-      const key = Key.join(prefix, dirent.name)
+      if (!(isFolder || dirent.isFile()) || !StorePath.isKey(dirent.name)) continue
+      const key = StorePath.join(prefix, dirent.name)
       // With its slash a folder sorts where the keys below it do: "a-b" before "a/b".
       const order = isFolder ? `${dirent.name}/` : dirent.name
       if (Either.isRight(key)) names.push({ key: key.right, name: dirent.name, isFolder, order })
@@ -101,7 +101,7 @@ const readNames = (folders: Folders, prefix: Key.Prefix): Effect.Effect<Readonly
 
 const describe = (
   folders: Folders,
-  prefix: Key.Prefix,
+  prefix: StorePath.Prefix,
   names: ReadonlyArray<Name>
 ): Effect.Effect<ReadonlyArray<Entry>, Driver.Failure> =>
   names.length === 0
@@ -109,7 +109,7 @@ const describe = (
     : unlessGone(
       withFolder(
         folders,
-        Key.segments(prefix),
+        StorePath.segments(prefix),
         { create: false },
         ({ path }) => callFs<ReadonlyArray<Entry>>((callback) => describeAll(path, names, callback))
       ),
@@ -152,24 +152,24 @@ const describeOne = (name: Name, stats: Fs.BigIntStats): Entry | undefined => {
 /** @internal Removes unfinished writes that nobody has touched since `before`; answers how many. */
 export const sweep = (
   folders: Folders,
-  prefix: Key.Prefix,
+  prefix: StorePath.Prefix,
   before: number
 ): Effect.Effect<number, Driver.Failure> =>
   Effect.gen(function*() {
     let removed = 0
     for (const dirent of yield* unlessGone(readFolder(folders, prefix), [])) {
-      if (dirent.isDirectory() && Key.isKey(dirent.name)) {
-        const inner = Key.join(prefix, dirent.name)
+      if (dirent.isDirectory() && StorePath.isKey(dirent.name)) {
+        const inner = StorePath.join(prefix, dirent.name)
         if (Either.isRight(inner)) removed += yield* sweep(folders, inner.right, before)
-      } else if (dirent.isFile() && dirent.name.startsWith(Key.reservedPrefix)) {
+      } else if (dirent.isFile() && dirent.name.startsWith(StorePath.reservedPrefix)) {
         removed += yield* unlessGone(removeStale(folders, prefix, dirent.name, before), 0)
       }
     }
     return removed
   })
 
-const removeStale = (folders: Folders, prefix: Key.Prefix, name: string, before: number) =>
-  withFolder(folders, Key.segments(prefix), { create: false }, ({ path }) =>
+const removeStale = (folders: Folders, prefix: StorePath.Prefix, name: string, before: number) =>
+  withFolder(folders, StorePath.segments(prefix), { create: false }, ({ path }) =>
     Effect.gen(function*() {
       const stats = yield* callFs<Fs.Stats>((callback) => Fs.lstat(`${path}/${name}`, callback))
       if (stats.mtimeMs > before) return 0

@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Driver from "../Driver.ts"
 import type { Version } from "../Entry.ts"
-import type * as Key from "../Key.ts"
+import type * as StorePath from "../StorePath.ts"
 import { closeFd, nowFs, pullBytes, readAll } from "./localFile.ts"
 import { lookAt, requireObject, walkTo } from "./localSpot.ts"
 import type { Local } from "./localSpot.ts"
@@ -21,7 +21,7 @@ interface Opened {
 /** O_NONBLOCK: to open a FIFO that someone put there must not wait for its other end. */
 const readFlags = Fs.constants.O_RDONLY | Fs.constants.O_NOFOLLOW | Fs.constants.O_NONBLOCK
 
-const openNow = (local: Local, key: Key.Key): Opened => {
+const openNow = (local: Local, key: StorePath.Key): Opened => {
   const { close, spot } = walkTo(local, key, false)
   try {
     const fd = Fs.openSync(spot.path, readFlags)
@@ -38,7 +38,7 @@ const openNow = (local: Local, key: Key.Key): Opened => {
 /** @internal Gives an opened file and its version, and closes it. */
 export const withObject = <A, E, R>(
   local: Local,
-  key: Key.Key,
+  key: StorePath.Key,
   use: (opened: Opened) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Driver.Failure, R> =>
   Effect.acquireUseRelease(nowFs(() => openNow(local, key)), use, ({ fd }) => closeFd(fd))
@@ -56,7 +56,7 @@ const partOf = (opened: Opened, { ifMatch, range }: Driver.GetOptions): Effect.E
 /** @internal */
 export const getObject = (
   local: Local,
-  key: Key.Key,
+  key: StorePath.Key,
   options: Driver.GetOptions
 ): Effect.Effect<Driver.OpenObject, Driver.Failure, Scope.Scope> =>
   Effect.acquireRelease(nowFs(() => openNow(local, key)), ({ fd }) => closeFd(fd)).pipe(
@@ -67,7 +67,7 @@ export const getObject = (
 /** @internal */
 export const getAll = (
   local: Local,
-  key: Key.Key,
+  key: StorePath.Key,
   options: Driver.GetOptions
 ): Effect.Effect<Uint8Array, Driver.Failure> =>
   withObject(
@@ -81,7 +81,7 @@ export const getAll = (
 const attributes = { contentType: Option.none<string>(), metadata: {} }
 
 /** @internal */
-export const statObject = (local: Local, key: Key.Key): Effect.Effect<Driver.Node, Driver.Failure> =>
+export const statObject = (local: Local, key: StorePath.Key): Effect.Effect<Driver.Node, Driver.Failure> =>
   nowFs((): Driver.Node => {
     const { close, spot } = walkTo(local, key, false)
     try {

@@ -3,7 +3,7 @@
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Driver from "../Driver.ts"
-import * as Key from "../Key.ts"
+import * as StorePath from "../StorePath.ts"
 import type { KeyedLock } from "./keyedLock.ts"
 import { nowBytes, nowFs, runFs } from "./localFile.ts"
 import { withFolder } from "./localFolder.ts"
@@ -21,19 +21,19 @@ export interface Local {
 
 /** @internal A name in an opened folder. */
 export interface Spot {
-  readonly key: Key.Key
+  readonly key: StorePath.Key
   readonly folder: Folder
   readonly path: string
 }
 
-const spotIn = (folder: Folder, key: Key.Key): Spot => ({ key, folder, path: `${folder.path}/${Key.name(key)}` })
+const spotIn = (folder: Folder, key: StorePath.Key): Spot => ({ key, folder, path: `${folder.path}/${StorePath.name(key)}` })
 
-const folderOf = (key: Key.Key): ReadonlyArray<string> => Key.segments(Key.parent(key))
+const folderOf = (key: StorePath.Key): ReadonlyArray<string> => StorePath.segments(StorePath.parent(key))
 
 /** @internal */
 export const withSpot = <A, E, R>(
   local: Local,
-  key: Key.Key,
+  key: StorePath.Key,
   create: boolean,
   use: (spot: Spot) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Driver.Failure, R> =>
@@ -42,7 +42,7 @@ export const withSpot = <A, E, R>(
 /** @internal The same for who closes the folder himself; throws the failure. */
 export const walkTo = (
   local: Local,
-  key: Key.Key,
+  key: StorePath.Key,
   create: boolean
 ): { readonly spot: Spot; readonly close: () => void } => {
   const { close, folder } = local.folders.walk(folderOf(key), { create, key })
@@ -54,7 +54,7 @@ export const lookAt = (spot: Spot): Fs.BigIntStats | undefined =>
   Fs.lstatSync(spot.path, { bigint: true, throwIfNoEntry: false })
 
 /** @internal What `lookAt` has found, if that is an object; throws for folders, links and nothing. */
-export const requireObject = (stats: Fs.BigIntStats | undefined, key: Key.Key): Fs.BigIntStats => {
+export const requireObject = (stats: Fs.BigIntStats | undefined, key: StorePath.Key): Fs.BigIntStats => {
   const obstacle = stats === undefined ? undefined : obstacleIn(stats)
   if (stats !== undefined && obstacle === undefined) return stats
   throw Driver.refuse(obstacle ?? { _tag: "NotFound" }, key)
@@ -75,7 +75,7 @@ export const checkTarget = (spot: Spot, mode: Driver.Mode): Fs.BigIntStats | und
 /** @internal Whether what is done with the name of this file is done soon. */
 export const isSmall = (stats: Fs.BigIntStats | undefined): boolean => stats === undefined || stats.size <= nowBytes
 
-const withKey = <A>(key: Key.Key, effect: Effect.Effect<A, Driver.Failure>): Effect.Effect<A, Driver.Failure> =>
+const withKey = <A>(key: StorePath.Key, effect: Effect.Effect<A, Driver.Failure>): Effect.Effect<A, Driver.Failure> =>
   Effect.mapError(effect, ({ cause }) => new Driver.Failure({ cause, key }))
 
 /** @internal link(2) refuses to replace, and touches no bytes. */

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Driver from "../Driver.ts"
 import type { Version } from "../Entry.ts"
-import * as Key from "../Key.ts"
+import * as StorePath from "../StorePath.ts"
 import { callFs, closeFd, isErrno, nowBytes, nowFs, pullBytes, runFs, truncated, writeAll } from "./localFile.ts"
 import type { Folder } from "./localFolder.ts"
 import { withObject } from "./localRead.ts"
@@ -45,11 +45,11 @@ interface Staged {
 
 const tempFlags = Fs.constants.O_WRONLY | Fs.constants.O_CREAT | Fs.constants.O_EXCL | Fs.constants.O_NOFOLLOW
 
-const stage = (local: Local, key: Key.Key, mode: Driver.Mode): Staged => {
+const stage = (local: Local, key: StorePath.Key, mode: Driver.Mode): Staged => {
   const { close, spot } = walkTo(local, key, true)
   try {
     const replaced = checkTarget(spot, mode)
-    const temp = `${spot.folder.path}/${Key.reservedPrefix}${randomUUID()}`
+    const temp = `${spot.folder.path}/${StorePath.reservedPrefix}${randomUUID()}`
     const fd = Fs.openSync(temp, tempFlags, 0o666)
     return { spot, replaced, temp, fd, closeFolder: close, renamed: false, committed: false }
   } catch (error) {
@@ -81,7 +81,7 @@ const stamp = (fd: number, time: number): Fs.BigIntStats => {
 /** Gives a temporary file to fill, and makes it the object when that succeeds. */
 const withStaged = <E, R>(
   local: Local,
-  key: Key.Key,
+  key: StorePath.Key,
   mode: Driver.Mode,
   fill: (fd: number) => Effect.Effect<void, Driver.Failure | E, R>
 ): Effect.Effect<Version, Driver.Failure | E, R> =>
@@ -131,7 +131,7 @@ const syncFolder = (folder: Folder): Effect.Effect<void, Driver.Failure> =>
  */
 const putNow = (
   local: Local,
-  key: Key.Key,
+  key: StorePath.Key,
   bytes: Uint8Array,
   mode: Driver.Mode,
   time: number
@@ -156,7 +156,7 @@ const putNow = (
 /** @internal */
 export const putObject = <E, R>(
   local: Local,
-  key: Key.Key,
+  key: StorePath.Key,
   body: Uint8Array | Stream.Stream<Uint8Array, E, R>,
   mode: Driver.Mode
 ): Effect.Effect<Version, Driver.Failure | E, R> => {
@@ -175,8 +175,8 @@ export const putObject = <E, R>(
 /** @internal */
 export const copyObject = (
   local: Local,
-  from: Key.Key,
-  to: Key.Key,
+  from: StorePath.Key,
+  to: StorePath.Key,
   mode: "create" | "overwrite"
 ): Effect.Effect<Version, Driver.Failure> =>
   withObject(local, from, ({ fd, version }) => {
@@ -193,7 +193,7 @@ export const copyObject = (
   })
 
 /** @internal */
-export const deleteObject = (local: Local, key: Key.Key): Effect.Effect<void, Driver.Failure> =>
+export const deleteObject = (local: Local, key: StorePath.Key): Effect.Effect<void, Driver.Failure> =>
   withSpot(local, key, false, (spot) =>
     Effect.gen(function*() {
       yield* local.lock.withLock(key)(
@@ -206,8 +206,8 @@ export const deleteObject = (local: Local, key: Key.Key): Effect.Effect<void, Dr
 /** @internal In mode `create` the two names exist together for a moment: rename(2) cannot refuse to replace. */
 export const moveObject = (
   local: Local,
-  from: Key.Key,
-  to: Key.Key,
+  from: StorePath.Key,
+  to: StorePath.Key,
   mode: "create" | "overwrite"
 ): Effect.Effect<Version, Driver.Failure> => {
   const [first, second] = from < to ? [from, to] : [to, from]

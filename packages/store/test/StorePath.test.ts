@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Key } from "@sennit/store"
+import { StorePath } from "@sennit/store"
 import { Array as Arr, Either, FastCheck as fc, Order, Schema } from "effect"
 
 const reasonOf = (path: string) =>
-  Either.match(Key.parse(path), { onLeft: ({ reason }) => reason, onRight: () => "none" })
+  Either.match(StorePath.parse(path), { onLeft: ({ reason }) => reason, onRight: () => "none" })
 
-const ok = (path: string) => Either.getOrThrow(Key.parse(path))
+const ok = (path: string) => Either.getOrThrow(StorePath.parse(path))
 
 /** Any text, with the characters that mean something made likely. */
 const anyPath = fc.array(
@@ -45,12 +45,12 @@ describe("Key", () => {
   })
 
   it.prop("what is parsed is canonical, safe and parses to itself", [anyPath], ([path]) => {
-    const parsed = Key.parse(path)
-    if (Either.isLeft(parsed)) return !Key.isKey(path)
+    const parsed = StorePath.parse(path)
+    if (Either.isLeft(parsed)) return !StorePath.isKey(path)
     const key = parsed.right
     const segments = key.split("/")
-    return Key.isKey(key) &&
-      Either.getOrThrow(Key.parse(key)) === key &&
+    return StorePath.isKey(key) &&
+      Either.getOrThrow(StorePath.parse(key)) === key &&
       segments.every((segment) => segment !== "" && segment !== "." && segment !== ".." && !segment.startsWith(".~")) &&
       Buffer.from(key, "utf8").toString("utf8") === key &&
       Buffer.byteLength(key) <= 1024 &&
@@ -58,37 +58,37 @@ describe("Key", () => {
   })
 
   it.prop("parent and name are the inverse of join", [anyPath], ([path]) => {
-    const parsed = Key.parse(path)
+    const parsed = StorePath.parse(path)
     if (Either.isLeft(parsed)) return true
     const key = parsed.right
-    const joined = Key.join(Key.parent(key), ok(Key.name(key)))
-    return Either.getOrThrow(joined) === key && key.endsWith(Key.suffix(key)) &&
-      Key.segments(Key.parent(key)).length === key.split("/").length - 1
+    const joined = StorePath.join(StorePath.parent(key), ok(StorePath.name(key)))
+    return Either.getOrThrow(joined) === key && key.endsWith(StorePath.suffix(key)) &&
+      StorePath.segments(StorePath.parent(key)).length === key.split("/").length - 1
   })
 
   it.prop(
     "compare is the order of the UTF-8 bytes",
     [fc.fullUnicodeString(), fc.fullUnicodeString()],
-    ([a, b]) => Key.compare(a, b) === Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    ([a, b]) => StorePath.compare(a, b) === Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b)))
   )
 
   it("compares U+FF5E before U+1F600, as UTF-8 does and UTF-16 does not", () => {
-    expect(Key.compare("\u{ff5e}", "\u{1f600}")).toBe(-1)
+    expect(StorePath.compare("\u{ff5e}", "\u{1f600}")).toBe(-1)
     expect(Arr.sort(["\u{ff5e}", "\u{1f600}"], Order.string)).toEqual(["\u{1f600}", "\u{ff5e}"])
   })
 
   it("join refuses what is too long in all", () => {
     const half = ok(`${"x".repeat(200)}/`.repeat(3))
-    expect(Either.isLeft(Key.join(half, half))).toBe(true)
-    expect(Key.join(Key.root, half)).toEqual(Either.right(half))
+    expect(Either.isLeft(StorePath.join(half, half))).toBe(true)
+    expect(StorePath.join(StorePath.root, half)).toEqual(Either.right(half))
   })
 
   it("names the suffix", () => {
-    expect(["a/b.tar.gz", "a.b/c", ".profile", "a."].map((path) => Key.suffix(ok(path)))).toEqual([".gz", "", "", ""])
+    expect(["a/b.tar.gz", "a.b/c", ".profile", "a."].map((path) => StorePath.suffix(ok(path)))).toEqual([".gz", "", "", ""])
   })
 
   it("decodes as a schema and says why not", () => {
-    expect(Schema.decodeEither(Key.KeyFromString)("a//b")).toEqual(Either.right("a/b"))
-    expect(String(Either.getLeft(Schema.decodeEither(Key.KeyFromString)("a/../b")))).toContain("a segment is `..`")
+    expect(Schema.decodeEither(StorePath.KeyFromString)("a//b")).toEqual(Either.right("a/b"))
+    expect(String(Either.getLeft(Schema.decodeEither(StorePath.KeyFromString)("a/../b")))).toContain("a segment is `..`")
   })
 })
