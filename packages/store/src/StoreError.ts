@@ -181,6 +181,8 @@ export const BackendUnavailableReason = Schema.Literal(
   "Network",
   "Throttled",
   "Protocol",
+  "Misconfigured",
+  "Untrusted",
   "Io"
 )
 
