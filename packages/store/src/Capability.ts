@@ -25,6 +25,10 @@ export type Capability =
   | "createIfAbsent"
   /** A write can demand the version that it replaces (compare and set). */
   | "replaceIfMatch"
+  /** A write of equal bytes gives another etag too: who compares etags notices a change there and back. */
+  | "freshEtags"
+  /** An object and a folder never have one name, and nothing is below an object. */
+  | "exclusiveNames"
   /** Content type and user metadata are kept. */
   | "metadata"
   /** Objects can be deleted. */
@@ -52,6 +56,8 @@ export const all: ReadonlyArray<Capability> = [
   "atomicWrite",
   "createIfAbsent",
   "replaceIfMatch",
+  "freshEtags",
+  "exclusiveNames",
   "metadata",
   "delete",
   "deleteIfMatch",

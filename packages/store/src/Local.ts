@@ -43,6 +43,8 @@ const capabilities = [
   "atomicWrite",
   "createIfAbsent",
   "replaceIfMatch",
+  "freshEtags",
+  "exclusiveNames",
   "delete",
   "list",
   "move",

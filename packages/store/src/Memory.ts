@@ -25,6 +25,8 @@ const capabilities = [
   "atomicWrite",
   "createIfAbsent",
   "replaceIfMatch",
+  "freshEtags",
+  "exclusiveNames",
   "metadata",
   "delete",
   "list",

@@ -69,14 +69,24 @@ const folders = define({
       yield* expectFailure("readBytes", store.readBytes("folder"), "InvalidPath:IsFolder")
       yield* expectFailure("stat", store.stat("folder"), "InvalidPath:IsFolder")
       yield* expectSame("exists", yield* store.exists("folder"), false)
+      yield* expectFailure("the root", store.readBytes(""), "InvalidPath:Root")
+      yield* expectFailure("the root", store.write(".", "y", overwrite), "InvalidPath:Root")
+    })
+})
+
+const exclusive = define({
+  name: "an object and a folder never have one name",
+  uses: ["write"],
+  also: ["exclusiveNames"],
+  run: (store) =>
+    Effect.gen(function*() {
+      yield* store.write("folder/object", "x", overwrite)
       yield* expectFailure("write over it", store.write("folder", "y", overwrite), "InvalidPath:IsFolder")
       yield* expectFailure(
         "write below an object",
         store.write("folder/object/below", "y", overwrite),
         "InvalidPath:AncestorIsObject"
       )
-      yield* expectFailure("the root", store.readBytes(""), "InvalidPath:Root")
-      yield* expectFailure("the root", store.write(".", "y", overwrite), "InvalidPath:Root")
     })
 })
 
@@ -229,6 +239,7 @@ export const reading: ReadonlyArray<Conformance> = [
   owned,
   absent,
   folders,
+  exclusive,
   illegal,
   ranges,
   readIfMatch,
