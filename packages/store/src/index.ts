@@ -13,6 +13,10 @@ export * as Entry from "./Entry.ts"
 /**
  * @since 0.1.0
  */
+export * as Http from "./Http.ts"
+/**
+ * @since 0.1.0
+ */
 export * as Interceptor from "./Interceptor.ts"
 /**
  * @since 0.1.0
