@@ -95,6 +95,19 @@ export interface OpenObject {
 }
 
 /**
+ * An object opened for reading at any place.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OpenReader {
+  readonly version: Version
+  readonly attributes: Attributes
+  /** The bytes from `offset` on, `length` of them or fewer at the end. */
+  readonly readAt: (offset: number, length: number) => Effect.Effect<Uint8Array, Failure>
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -150,6 +163,8 @@ export interface Driver<C extends Capability = Capability> {
   readonly get: (key: Key, options: GetOptions) => Effect.Effect<OpenObject, Failure, Scope.Scope>
   /** The bytes of `get` in one array, for a backend that has a shorter way to them. Fewer than there are it refuses. */
   readonly getAll?: (key: Key, options: GetOptions) => Effect.Effect<Uint8Array, Failure>
+  /** For a backend that can keep an object open. Without it every `readAt` is a `get` of a range. */
+  readonly openReader?: (key: Key) => Effect.Effect<OpenReader, Failure, Scope.Scope>
   /** Refuses before it pulls from the body when the target already tells that the mode cannot be kept. */
   readonly put?: <E, R>(
     key: Key,
@@ -165,6 +180,11 @@ export interface Driver<C extends Capability = Capability> {
     readonly limit: number
     readonly run: (keys: ReadonlyArray<Key>) => Effect.Effect<ReadonlyArray<Failure>, Failure>
   }
+  /**
+   * Removes a folder in which no object is, and those in it, where the backend has such; one that holds objects it
+   * leaves.
+   */
+  readonly removeFolder?: (key: Key) => Effect.Effect<void, Failure>
   readonly listPage?: (prefix: Prefix, options: ListOptions) => Effect.Effect<Page, Failure>
   /** Answers the target's version. The kernel has seen that the two keys differ. */
   readonly move?: (from: Key, to: Key, mode: "create" | "overwrite") => Effect.Effect<Version, Failure>

@@ -5,7 +5,7 @@
  */
 import type * as DateTime from "effect/DateTime"
 import type * as Option from "effect/Option"
-import type { Key } from "./StorePath.ts"
+import type { Key, Prefix } from "./StorePath.ts"
 
 /**
  * What the backend knows of one version of an object.
@@ -22,6 +22,23 @@ export interface Version {
 }
 
 /**
+ * @since 0.1.0
+ * @category models
+ */
+export type DigestAlgorithm = "md5" | "sha1" | "sha256" | "sha512"
+
+/**
+ * A digest of an object's bytes, in lower-case hexadecimal digits.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Digest {
+  readonly algorithm: DigestAlgorithm
+  readonly hex: string
+}
+
+/**
  * An object as a write left it.
  *
  * @since 0.1.0
@@ -29,6 +46,8 @@ export interface Version {
  */
 export interface WriteResult extends Version {
   readonly key: Key
+  /** Of the bytes that were sent, where the write was asked for one. */
+  readonly digest?: Digest
 }
 
 /**
@@ -78,3 +97,18 @@ export interface FolderEntry {
  * @category models
  */
 export type Entry = ObjectEntry | FolderEntry
+
+/**
+ * What is in a folder, all the way down or to the depth that was asked for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FolderInfo {
+  readonly key: Prefix
+  readonly objects: number
+  /** Of all these objects together, in bytes. */
+  readonly size: number
+  /** When the last of them was written; none where there is no object. */
+  readonly modifiedAt: Option.Option<DateTime.Utc>
+}

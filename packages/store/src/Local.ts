@@ -46,6 +46,7 @@ const capabilities = [
   "freshEtags",
   "exclusiveNames",
   "delete",
+  "deleteIfMatch",
   "list",
   "move",
   "copy"
@@ -153,7 +154,7 @@ const makeDriver = (local: Local): Driver.Driver<LocalCapability> => {
     get: (key, options) => inTurn(Read.getObject(local, key, options)),
     getAll: (key, options) => inTurn(Read.getAll(local, key, options)),
     put: (key, body, { mode }) => inTurn(Write.putObject(local, key, body, mode)),
-    delete: (key) => inTurn(Write.deleteObject(local, key)),
+    delete: (key, { ifMatch }) => inTurn(Write.deleteObject(local, key, ifMatch)),
     listPage: (prefix, { recursive }) => inTurn(listPage(local.folders, prefix, recursive)),
     move: (from, to, mode) => inTurn(Write.moveObject(local, from, to, mode)),
     copy: (from, to, mode) => inTurn(Write.copyObject(local, from, to, mode)),

@@ -29,6 +29,7 @@ const capabilities = [
   "exclusiveNames",
   "metadata",
   "delete",
+  "deleteIfMatch",
   "list",
   "move",
   "copy"
@@ -146,8 +147,16 @@ const makeDriver = (): Driver.Driver<MemoryCapability> => {
           Effect.zipRight(collect(body)),
           Effect.flatMap((bytes) => commit(key, mode, bytes, attributes))
         ),
-    delete: (key) => Effect.map(found(key), () => shelf.remove(key)),
-    listPage: (prefix, { recursive }) => Effect.sync(() => listPage(shelf, prefix, recursive, undefined)),
+    delete: (key, { ifMatch }) =>
+      Effect.suspend(() => {
+        const stored = find(key)
+        if (stored instanceof Driver.Failure) return Effect.fail(stored)
+        if (ifMatch !== undefined && ifMatch !== stored.version.etag) {
+          return Effect.fail(Driver.refuse({ _tag: "PreconditionFailed" }))
+        }
+        return Effect.sync(() => shelf.remove(key))
+      }),
+    listPage: (prefix, { recursive, startAfter }) => Effect.sync(() => listPage(shelf, prefix, recursive, startAfter)),
     move: (from, to, mode) => transfer(from, to, mode, false),
     copy: (from, to, mode) => transfer(from, to, mode, true),
     classify: () => ({ _tag: "Unavailable", reason: "Io", retryable: false })
@@ -239,7 +248,7 @@ const listPage = (
   const start = prefix === "" ? "" : `${prefix}/`
   const order = shelf.sorted()
   const entries: Array<Entry> = []
-  let bound = after ?? start
+  let bound = after !== undefined && StorePath.compare(after, start) > 0 ? after : start
   for (let i = lowerBound(order, bound); entries.length < pageSize; i = lowerBound(order, bound)) {
     const key = order[i]
     if (key === undefined || !key.startsWith(start)) return { entries, next: undefined }

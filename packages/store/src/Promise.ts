@@ -14,7 +14,7 @@ import { rejectWithFailure } from "./internal/runPromise.ts"
 import * as Local from "./Local.ts"
 import * as Memory from "./Memory.ts"
 import { operations } from "./Operations.ts"
-import type { Operation, Operations, WriteOptions } from "./Operations.ts"
+import type { Operations, PlainOperation, WriteOptions } from "./Operations.ts"
 
 /**
  * A store in a folder, or one in memory.
@@ -36,7 +36,7 @@ type Promised<F> = F extends (...args: infer A) => Effect.Effect<infer B, infer 
  * @category models
  */
 export type PromiseStore =
-  & { readonly [K in Exclude<Operation, "write">]: Promised<Operations[K]> }
+  & { readonly [K in Exclude<PlainOperation, "write">]: Promised<Operations[K]> }
   & {
     readonly write: (
       path: string,

@@ -8,8 +8,22 @@ import * as Fs from "node:fs"
 
 const table = {
   ...Operations.operations,
-  shout: { needs: ["write", "metadata"], kind: "effect", arguments: ["key", "options"], gates: { loud: "copy" } },
-  echo: { needs: ["read"], kind: "stream", arguments: ["key", "body"], gates: {} }
+  shout: {
+    needs: ["write", "metadata"],
+    kind: "effect",
+    arguments: ["key", "options"],
+    gates: { loud: "copy" },
+    changes: "keys",
+    cacheable: false
+  },
+  echo: {
+    needs: ["read"],
+    kind: "stream",
+    arguments: ["key", "body"],
+    gates: {},
+    changes: "nothing",
+    cacheable: false
+  }
 } as const satisfies Operations.OperationTable
 
 const shout = (path: unknown) => Effect.succeed(`${String(path)}!`)
@@ -63,7 +77,7 @@ describe("the operation table", () => {
     const readme = Fs.readFileSync(new URL("../README.md", import.meta.url), "utf8")
     const rows = new Set(cells(readme).map(String))
     expect(cells(Operations.matrix(Operations.operations)).filter((row) => !rows.has(String(row)))).toEqual([])
-    const names = [...readme.matchAll(/^\| `(\w+)` +\| (?:Effect|Stream)/gm)].map(([, name]) => name)
+    const names = [...readme.matchAll(/^\| `(\w+)` +\| (?:Effect|Stream|scoped Effect|Sink)/gm)].map(([, name]) => name)
     expect(names).toEqual(Object.keys(Operations.operations))
   })
 
@@ -86,18 +100,13 @@ describe("the operation table", () => {
     }
   })
 
-  it("a store is assignable by structure: the type of the view has exactly the operations of its capabilities", () => {
-    type View = keyof Store.StoreOf<"read" | "list"> & Operations.Operation
-    const expected: ReadonlyArray<View> = ["read", "readBytes", "readText", "stat", "exists", "list"]
-    const all: { readonly [K in View]: true } = {
-      read: true,
-      readBytes: true,
-      readText: true,
-      stat: true,
-      exists: true,
-      list: true
-    }
-    expect(Object.keys(all)).toEqual(expected)
+  it("the type of the view has exactly the operations of its capabilities", () => {
+    type View = keyof Store.StoreOf<"list"> & Operations.Operation
+    const all: { readonly [K in View]: true } = { folderInfo: true, list: true, glob: true, ping: true }
+    const derived = Object.entries<Operations.OperationSpec>(Operations.operations).flatMap(([name, { needs }]) =>
+      needs.every((need) => need === "list") ? [name] : []
+    )
+    expect(Object.keys(all)).toEqual(derived)
     expect(StoreError.InvalidPathReason.literals.length).toBeGreaterThan(0)
   })
 })

@@ -84,11 +84,18 @@ describe("Key", () => {
   })
 
   it("names the suffix", () => {
-    expect(["a/b.tar.gz", "a.b/c", ".profile", "a."].map((path) => StorePath.suffix(ok(path)))).toEqual([".gz", "", "", ""])
+    expect(["a/b.tar.gz", "a.b/c", ".profile", "a."].map((path) => StorePath.suffix(ok(path)))).toEqual([
+      ".gz",
+      "",
+      "",
+      ""
+    ])
   })
 
   it("decodes as a schema and says why not", () => {
     expect(Schema.decodeEither(StorePath.KeyFromString)("a//b")).toEqual(Either.right("a/b"))
-    expect(String(Either.getLeft(Schema.decodeEither(StorePath.KeyFromString)("a/../b")))).toContain("a segment is `..`")
+    expect(String(Either.getLeft(Schema.decodeEither(StorePath.KeyFromString)("a/../b")))).toContain(
+      "a segment is `..`"
+    )
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "@effect/vitest"
-import { StorePath, Local, Memory } from "@sennit/store"
+import { Local, Memory, StorePath } from "@sennit/store"
 import type { Store } from "@sennit/store"
 import { Array as Arr, Chunk, Effect, FastCheck as fc, Order, Stream } from "effect"
 import { tempFolder } from "./support/tempFolder.ts"
@@ -47,7 +47,7 @@ const model = (objects: Map<string, string>, step: Step): unknown => {
     case "read":
       return source(step.key) ?? `=${objects.get(step.key)}`
     case "exists":
-      return objects.has(step.key)
+      return objects.has(step.key) || isFolder(step.key)
     case "delete": {
       const refusal = source(step.key)
       if (refusal === undefined) objects.delete(step.key)

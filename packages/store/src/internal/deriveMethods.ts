@@ -9,6 +9,7 @@ import * as FiberRef from "effect/FiberRef"
 import * as Metric from "effect/Metric"
 import * as MetricKey from "effect/MetricKey"
 import * as MetricLabel from "effect/MetricLabel"
+import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { Capability } from "../Capability.ts"
@@ -16,20 +17,26 @@ import type { Call, Interceptor } from "../Interceptor.ts"
 import { gatesOf, neededBy, spanName } from "../Operations.ts"
 import type { OperationSpec, OperationTable } from "../Operations.ts"
 import { CapabilityNotSupported } from "../StoreError.ts"
+import type { Prefix } from "../StorePath.ts"
 import { attribute, operationKey } from "../Telemetry.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown, unknown>
 type AnyStream = Stream.Stream<unknown, unknown, unknown>
+type AnySink = Sink.Sink<unknown, never, unknown, unknown, unknown>
+type Answer = AnyEffect | AnyStream | AnySink
+
+const isSink = (answer: AnyStream | AnySink): answer is AnySink => Sink.SinkTypeId in answer
 
 /** @internal A method without its types: what the table can be applied to. Method syntax makes it bivariant. */
 export interface Methods {
-  readonly [operation: string]: { call(...args: ReadonlyArray<unknown>): AnyEffect | AnyStream }["call"]
+  readonly [operation: string]: { call(...args: ReadonlyArray<unknown>): Answer }["call"]
 }
 
 /** @internal */
 export interface Parts {
   readonly table: OperationTable
   readonly backend: string
+  readonly base: Prefix
   readonly capabilities: ReadonlySet<Capability>
   readonly methods: Methods
   readonly interceptors: ReadonlyArray<Interceptor>
@@ -50,22 +57,24 @@ export const deriveMethods = (parts: Parts): Methods => {
 const deriveMethod = (parts: Parts, operation: string, spec: OperationSpec, method: Methods[string]) => {
   const observe = observer(parts.backend, operation)
   const mayLack = gatesOf(spec).some((capability) => !parts.capabilities.has(capability))
-  const placeOfPath = spec.arguments.findIndex((role) => role === "key" || role === "prefix")
-  return (...args: ReadonlyArray<unknown>): AnyEffect | AnyStream => {
-    const call: Call = {
-      operation,
-      backend: parts.backend,
-      path: String(args[placeOfPath] ?? ""),
-      arguments: args
-    }
+  const placeOfPath = spec.arguments.findIndex((role) => role === "key" || role === "prefix" || role === "pattern")
+  const refuse = (call: Call, refusal: CapabilityNotSupported): Answer => {
+    if (spec.kind === "stream") return observe.stream(call, Stream.fail(refusal))
+    return spec.kind === "sink" ? observe.sink(Sink.fail(refusal)) : observe.effect(call, refusal)
+  }
+  const around = (call: Call, effect: AnyEffect): AnyEffect =>
+    parts.interceptors.reduce((next, i) => i.effect?.(call, next) ?? next, effect)
+  return (...args: ReadonlyArray<unknown>): Answer => {
+    const path = String(args[placeOfPath] ?? "")
+    const call: Call = { operation, spec, backend: parts.backend, base: parts.base, path, arguments: args }
     const capability = mayLack ? neededBy(spec, args).find((needed) => !parts.capabilities.has(needed)) : undefined
     if (capability !== undefined) {
-      const refusal = new CapabilityNotSupported({ capability, backend: parts.backend, operation })
-      return spec.kind === "stream" ? observe.stream(call, Stream.fail(refusal)) : observe.effect(call, refusal)
+      return refuse(call, new CapabilityNotSupported({ capability, path, backend: parts.backend, operation }))
     }
     const result = method(...args)
-    return Effect.isEffect(result)
-      ? observe.effect(call, parts.interceptors.reduce((next, i) => i.effect?.(call, next) ?? next, result))
+    if (Effect.isEffect(result)) return observe.effect(call, around(call, result))
+    return isSink(result)
+      ? observe.sink(Sink.unwrap(Effect.as(around(call, Effect.void), result)))
       : observe.stream(call, parts.interceptors.reduce((next, i) => i.stream?.(call, next) ?? next, result))
   }
 }
@@ -107,6 +116,13 @@ const observer = (backend: string, operation: string) => {
       Stream.unwrap(Effect.withFiberRuntime((fiber) => {
         const counted = Stream.ensuringWith(stream, count(fiber.getFiberRef(FiberRef.currentMetricLabels)))
         return Effect.succeed(isTraced(fiber) ? Stream.withSpan(counted, name, options(call)) : counted)
-      }))
+      })),
+    /** A sink has no span of its own: it runs in the stream's. */
+    sink: (sink: AnySink): AnySink =>
+      Sink.unwrap(
+        Effect.withFiberRuntime((fiber) =>
+          Effect.succeed(Sink.ensuringWith(sink, count(fiber.getFiberRef(FiberRef.currentMetricLabels))))
+        )
+      )
   }
 }

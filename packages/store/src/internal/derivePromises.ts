@@ -1,6 +1,7 @@
 /** From a table of operations and a store's methods to promises and async iterables. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { isPlain } from "../Operations.ts"
 import type { OperationTable } from "../Operations.ts"
 import type { StoreError } from "../StoreError.ts"
 import { rejectWithFailure } from "./runPromise.ts"
@@ -26,7 +27,7 @@ export const derivePromises = (
   const derived: { [operation: string]: Promises[string] } = {}
   for (const [operation, spec] of Object.entries(table)) {
     const method = methods[operation]
-    if (typeof method !== "function") continue
+    if (typeof method !== "function" || !isPlain(spec)) continue
     derived[operation] = (...args) => {
       const given = args.map((arg, index) =>
         spec.arguments[index] === "body" && isAsyncIterable(arg) ? Stream.fromAsyncIterable(arg, (error) => error) : arg

@@ -26,7 +26,11 @@ export interface Spot {
   readonly path: string
 }
 
-const spotIn = (folder: Folder, key: StorePath.Key): Spot => ({ key, folder, path: `${folder.path}/${StorePath.name(key)}` })
+const spotIn = (folder: Folder, key: StorePath.Key): Spot => ({
+  key,
+  folder,
+  path: `${folder.path}/${StorePath.name(key)}`
+})
 
 const folderOf = (key: StorePath.Key): ReadonlyArray<string> => StorePath.segments(StorePath.parent(key))
 

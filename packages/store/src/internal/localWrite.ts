@@ -193,15 +193,27 @@ export const copyObject = (
   })
 
 /** @internal */
-export const deleteObject = (local: Local, key: StorePath.Key): Effect.Effect<void, Driver.Failure> =>
+export const deleteObject = (
+  local: Local,
+  key: StorePath.Key,
+  ifMatch: string | undefined
+): Effect.Effect<void, Driver.Failure> =>
   withSpot(local, key, false, (spot) =>
     Effect.gen(function*() {
       yield* local.lock.withLock(key)(
-        Effect.flatMap(nowFs(() => requireObject(lookAt(spot), key)), (stats) => unlinkAt(spot, stats))
+        Effect.flatMap(
+          nowFs(() => requireVersion(requireObject(lookAt(spot), key), ifMatch)),
+          (stats) => unlinkAt(spot, stats)
+        )
       )
       if (local.durable) yield* syncFolder(spot.folder)
       spot.folder.prune()
     }).pipe(Effect.uninterruptible))
+
+const requireVersion = (stats: Fs.BigIntStats, etag: string | undefined): Fs.BigIntStats => {
+  if (etag === undefined || versionOf(stats).etag === etag) return stats
+  throw Driver.refuse({ _tag: "PreconditionFailed" })
+}
 
 /** @internal In mode `create` the two names exist together for a moment: rename(2) cannot refuse to replace. */
 export const moveObject = (

@@ -14,7 +14,9 @@ import { derivePromises } from "../internal/derivePromises.ts"
 import type { OperationTable } from "../Operations.ts"
 import type { StoreOf } from "../Store.ts"
 import type { StoreError } from "../StoreError.ts"
+import * as StorePath from "../StorePath.ts"
 import type { Conformance } from "./Case.ts"
+import { gates } from "./gates.ts"
 import { reading } from "./reading.ts"
 import { writing } from "./writing.ts"
 
@@ -29,7 +31,7 @@ export { type Conformance, ConformanceFailure } from "./Case.ts"
  * @since 0.1.0
  * @category conformance
  */
-export const conformance: ReadonlyArray<Conformance> = [...reading, ...writing]
+export const conformance: ReadonlyArray<Conformance> = [...reading, ...writing, ...gates]
 
 /**
  * The cases that a store with these capabilities has to pass.
@@ -97,7 +99,7 @@ export const derive = (options: {
   readonly methods: Methods
   readonly interceptors?: ReadonlyArray<Interceptor>
 }): { readonly methods: Methods; readonly promises: ReturnType<typeof derivePromises> } => {
-  const methods = deriveMethods({ interceptors: [], backend: "derived", ...options })
+  const methods = deriveMethods({ interceptors: [], backend: "derived", base: StorePath.root, ...options })
   return { methods, promises: derivePromises(options.table, methods) }
 }
 

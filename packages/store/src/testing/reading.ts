@@ -62,13 +62,25 @@ const absent = define({
 
 const folders = define({
   name: "a folder is not an object",
-  uses: ["write", "readBytes", "stat", "exists"],
+  uses: ["write", "readBytes", "stat", "exists", "isFile", "isFolder"],
   run: (store) =>
     Effect.gen(function*() {
       yield* store.write("folder/object", "x", overwrite)
       yield* expectFailure("readBytes", store.readBytes("folder"), "InvalidPath:IsFolder")
       yield* expectFailure("stat", store.stat("folder"), "InvalidPath:IsFolder")
-      yield* expectSame("exists", yield* store.exists("folder"), false)
+      yield* expectSame("exists", yield* store.exists("folder"), true)
+      yield* expectSame("isFile", yield* store.isFile("folder"), false)
+      yield* expectSame("isFolder", yield* store.isFolder("folder"), true)
+      yield* expectSame("isFolder of an object", yield* store.isFolder("folder/object"), false)
+      yield* expectSame("isFile of an object", yield* store.isFile("folder/object"), true)
+      yield* expectSame("isFolder of nothing", yield* store.isFolder("none"), false)
+      for (const root of ["", ".", "/"]) {
+        yield* expectSame("the root", [
+          yield* store.exists(root),
+          yield* store.isFile(root),
+          yield* store.isFolder(root)
+        ], [true, false, true])
+      }
       yield* expectFailure("the root", store.readBytes(""), "InvalidPath:Root")
       yield* expectFailure("the root", store.write(".", "y", overwrite), "InvalidPath:Root")
     })

@@ -258,37 +258,15 @@ const attenuation = define({
       const narrow = store.only("read")
       yield* expectSame("what is left", yield* narrow.readText("a"), "x")
       const present = Object.keys(operations).filter((operation) => operation in narrow)
-      yield* expectSame("operations", present, ["read", "readBytes", "readText", "stat", "exists"])
+      const expected = Object.entries(operations).flatMap(([name, { needs }]) =>
+        needs.every((need) => need === "read") ? [name] : []
+      )
+      yield* expectSame("operations", present, expected)
       yield* expectFailure("require", Effect.asVoid(narrow.require("write")), "CapabilityNotSupported")
       const inner = yield* narrow.child("folder")
       yield* expectFailure("require of a child", Effect.asVoid(inner.require("write")), "CapabilityNotSupported")
     })
 })
-
-/** One case for every option in the table: a store that does not offer what the option needs refuses it. */
-const undeclared = Object.entries(operations).flatMap(([operation, spec]) =>
-  Object.entries(spec.gates).flatMap(([option, gate]) =>
-    gate === "mode" ? [] : [
-      define({
-        name: `${operation} refuses ${option} where ${gate} is not offered`,
-        uses: ["read", "write"],
-        lacks: [gate],
-        run: (store) => {
-          const given = { [option]: gate === "range" ? { offset: 0 } : "x" }
-          const refused = operation === "write"
-            ? store.write("a", "x", { mode: "overwrite", ...given })
-            : operation === "read"
-            ? Stream.runDrain(store.read("a", given))
-            : store.readBytes("a", given)
-          return Effect.zipRight(
-            expectFailure(`${operation} with ${option}`, refused, "CapabilityNotSupported"),
-            Effect.flatMap(store.exists("a"), (exists) => expectSame("whether anything was written", exists, false))
-          )
-        }
-      })
-    ]
-  )
-)
 
 /**
  * @since 0.1.0
@@ -308,6 +286,5 @@ export const writing: ReadonlyArray<Conformance> = [
   transfer("copy"),
   metadata,
   child,
-  attenuation,
-  ...undeclared
+  attenuation
 ]
