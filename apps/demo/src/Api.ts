@@ -164,6 +164,40 @@ export class StorageFailed extends Schema.TaggedError<StorageFailed>()(
   }
 }
 
+/** A key that wraps data keys, and how many; nothing here is secret. */
+const KeySummary = Schema.Struct({
+  id: Schema.String,
+  isPrimary: Schema.Boolean,
+  /** Whether this server can open what is under it. */
+  isKnown: Schema.Boolean,
+  /** Epoch milliseconds. */
+  createdAt: Schema.NullOr(Schema.Number),
+  dataKeys: Schema.Number,
+  /** Data keys of people who were erased. */
+  destroyed: Schema.Number
+})
+
+export class KeyStatus extends Schema.Class<KeyStatus>("KeyStatus")({
+  source: Schema.String,
+  canRotate: Schema.Boolean,
+  keys: Schema.Array(KeySummary),
+  /** Encrypted records. */
+  records: Schema.Number
+}) {}
+
+/** Nothing was changed; `detail` is what stands in the way. */
+export class RotationRefused extends Schema.TaggedError<RotationRefused>()(
+  "RotationRefused",
+  { reason: Schema.Literal("KeyFromEnvironment", "FolderInUse"), detail: Schema.String },
+  HttpApiSchema.annotations({ status: 409 })
+) {
+  override get message() {
+    return this.reason === "FolderInUse"
+      ? this.detail
+      : `The key comes from ${this.detail}, so this program cannot put another in its place. Nothing was changed.`
+  }
+}
+
 /** Why an upload is refused. */
 export const UploadRefusal = Schema.Union(FileRefused, NoSuchConversation, StorageFailed)
 export type UploadRefusal = typeof UploadRefusal.Type
@@ -208,6 +242,12 @@ export class Memories extends HttpApiGroup.make("memories")
   .addError(StorageFailed)
 {}
 
+export class Keys extends HttpApiGroup.make("keys")
+  .add(HttpApiEndpoint.get("status", "/keys").addSuccess(KeyStatus))
+  .add(HttpApiEndpoint.post("rotate", "/keys/rotation").addSuccess(KeyStatus).addError(RotationRefused))
+  .addError(StorageFailed)
+{}
+
 export class Server extends HttpApiGroup.make("server").add(
   HttpApiEndpoint.get("info", "/info").addSuccess(ServerInfo)
 ) {}
@@ -216,4 +256,6 @@ export class Server extends HttpApiGroup.make("server").add(
  * Beside it stand two plain routes: `PUT /api/conversations/:conversation/files/:name` (the body is the file,
  * the answer a `FileSummary`) and `GET /api/events` (server-sent events).
  */
-export class DemoApi extends HttpApi.make("sennit").add(Conversations).add(Memories).add(Server).prefix("/api") {}
+export class DemoApi
+  extends HttpApi.make("sennit").add(Conversations).add(Memories).add(Keys).add(Server).prefix("/api")
+{}

@@ -3,6 +3,10 @@ import type { PlatformError } from "@effect/platform/Error"
 import type { ServeError } from "@effect/platform/HttpServerError"
 import * as Schema from "effect/Schema"
 
+export const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
+export const isThere = (error: PlatformError): boolean =>
+  error._tag === "SystemError" && error.reason === "AlreadyExists"
+
 /** The data folder cannot be used; nothing in it was changed. */
 export class DataFolderError extends Schema.TaggedError<DataFolderError>()("DataFolderError", {
   folder: Schema.String,
@@ -43,3 +47,14 @@ export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotList
 
 /** The answer that was printed is not a complete one; it says why. */
 export class AskFailed extends Schema.TaggedError<AskFailed>()("AskFailed", {}) {}
+
+/** Another process uses the data folder, or changes its keys. Nothing was changed. */
+export class FolderInUse extends Schema.TaggedError<FolderInUse>()("FolderInUse", {
+  file: Schema.String,
+  cause: Schema.Defect
+}) {
+  override get message() {
+    return `Another program uses the data folder (${this.file} is locked). Nothing was changed. ` +
+      "Wait until it has ended, or stop it, then try again."
+  }
+}

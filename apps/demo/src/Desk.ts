@@ -1,9 +1,15 @@
-/** Where the terminal asks: the same few operations, in this process or at a server that runs already. */
+/**
+ * Where a command of the terminal works: at the server that runs already, or where there is none, in this process. It
+ * speaks the same API at both.
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpApiClient from "@effect/platform/HttpApiClient"
+import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,8 +17,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { DemoApi, type FileRefused, FileSummary, type UiEvent, UiEvents, UploadRefusal } from "./Api.ts"
-import { Conversations } from "./Conversations.ts"
-import { EventHub } from "./EventHub.ts"
+import { apiRoutes } from "./Server.ts"
 
 /** Anything that went wrong, in words for people. */
 export interface DeskFailure {
@@ -20,7 +25,10 @@ export interface DeskFailure {
   readonly message: string
 }
 
+const makeApi = (address: string) => HttpApiClient.make(DemoApi, { baseUrl: address })
+
 export class Desk extends Context.Tag("@sennit/demo/Desk")<Desk, {
+  readonly api: Effect.Effect.Success<ReturnType<typeof makeApi>>
   /** A new conversation, or the given one where it exists. */
   readonly conversation: (id: Option.Option<string>) => Effect.Effect<string, DeskFailure>
   readonly putFile: (
@@ -36,28 +44,6 @@ export class Desk extends Context.Tag("@sennit/demo/Desk")<Desk, {
   /** Everything that happens from the moment in which `ready` runs. */
   readonly follow: (ready: Effect.Effect<void, DeskFailure>) => Stream.Stream<UiEvent, DeskFailure>
 }>() {}
-
-/** In this process. */
-export const layerLocal: Layer.Layer<Desk, never, Conversations | EventHub> = Layer.effect(
-  Desk,
-  Effect.gen(function*() {
-    const conversations = yield* Conversations
-    const hub = yield* EventHub
-    return Desk.of({
-      conversation: Option.match({
-        onNone: () => Effect.map(conversations.create, ({ id }) => id),
-        onSome: (id) => Effect.map(conversations.get(id), ({ summary }) => summary.id)
-      }),
-      putFile: conversations.putFile,
-      ask: (id, question, attachments) => Effect.asVoid(conversations.ask(id, question, attachments)),
-      follow: (ready) =>
-        hub.follow(Option.none()).pipe(
-          Stream.tap((followed) => followed.type === "reset" ? ready : Effect.void),
-          Stream.mapConcat((followed) => followed.type === "events" ? followed.events : [])
-        )
-    })
-  })
-)
 
 const decodeEvents = Schema.decode(UiEvents)
 
@@ -78,7 +64,7 @@ export const layerRemote = (address: string): Layer.Layer<Desk, never, HttpClien
     Desk,
     Effect.gen(function*() {
       const client = yield* HttpClient.HttpClient
-      const api = yield* HttpApiClient.make(DemoApi, { baseUrl: address })
+      const api = yield* makeApi(address)
       const path = (conversation: string) => `${address}/api/conversations/${encodeURIComponent(conversation)}`
       const send = Effect.fnUntraced(
         function*(conversation: string, name: string, bytes: Stream.Stream<Uint8Array, FileRefused>) {
@@ -92,6 +78,7 @@ export const layerRemote = (address: string): Layer.Layer<Desk, never, HttpClien
         Effect.scoped
       )
       return Desk.of({
+        api,
         conversation: Option.match({
           onNone: () => Effect.map(api.conversations.create(), ({ id }) => id),
           onSome: (conversation) =>
@@ -119,3 +106,14 @@ export const layerRemote = (address: string): Layer.Layer<Desk, never, HttpClien
       })
     })
   )
+
+/** An `HttpClient` whose requests are answered in this process. */
+const clientInProcess = Layer.unwrapScoped(Effect.gen(function*() {
+  const app = yield* HttpLayerRouter.toHttpEffect(apiRoutes)
+  const handle = HttpApp.toWebHandlerRuntime(yield* Effect.runtime())(app)
+  const fetchHere: typeof globalThis.fetch = (input, init) => handle(new Request(input, init))
+  return Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.Fetch, fetchHere))
+}))
+
+/** In this process; the address is only a name. */
+export const layerLocal = Layer.provide(layerRemote("http://127.0.0.1"), clientInProcess)

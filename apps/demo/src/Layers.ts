@@ -23,6 +23,7 @@ import type { DemoConfig } from "./DemoConfig.ts"
 import * as EventHub from "./EventHub.ts"
 import * as Keys from "./Keys.ts"
 import * as Notes from "./Notes.ts"
+import * as Rotation from "./Rotation.ts"
 import { About } from "./Server.ts"
 
 /** The one person whom this demo serves. */
@@ -50,7 +51,7 @@ const model = ({ modelAddress, modelKey, modelName }: DemoConfig) =>
 const about = (config: DemoConfig, folder: string) =>
   Layer.effect(
     About,
-    Effect.map(Keys.KeySource, ({ text }) =>
+    Effect.map(Keys.Keys, ({ source }) =>
       new ServerInfo({
         model: Option.match(config.modelAddress, {
           onNone: () => "offline planner",
@@ -58,7 +59,7 @@ const about = (config: DemoConfig, folder: string) =>
         }),
         planner: Option.isNone(config.modelAddress),
         dataFolder: folder,
-        keySource: text,
+        keySource: source,
         inClear: ["memory (memory.db)", "attached files (files/)"]
       }))
   )
@@ -84,6 +85,7 @@ export const layer = (config: DemoConfig) =>
     return Layer.mergeAll(
       Conversations.layer({ owner, agent: assistant }),
       Notes.layer(scope),
+      Rotation.layer,
       about(config, folder)
     ).pipe(
       Layer.provideMerge(Layer.mergeAll(EventHub.layer, AgentRuns.layer(), model(config), memory, web)),

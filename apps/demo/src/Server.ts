@@ -15,6 +15,7 @@ import { Conversations } from "./Conversations.ts"
 import { EventHub, type Followed } from "./EventHub.ts"
 import * as Guard from "./Guard.ts"
 import { Notes } from "./Notes.ts"
+import { Rotation } from "./Rotation.ts"
 
 /** What the server says about itself. */
 export class About extends Context.Tag("@sennit/demo/About")<About, ServerInfo>() {}
@@ -39,6 +40,13 @@ const memoriesLive = HttpApiBuilder.group(DemoApi, "memories", (handlers) =>
       .handle("forget", ({ path }) => notes.forget(path.memory))
   }))
 
+const keysLive = HttpApiBuilder.group(DemoApi, "keys", (handlers) =>
+  Effect.map(Rotation, (rotation) =>
+    handlers
+      .handle("status", () => rotation.status)
+      // Who asked may go away; the change of keys goes on to its end.
+      .handle("rotate", () => Effect.uninterruptible(rotation.rotate))))
+
 const serverLive = HttpApiBuilder.group(
   DemoApi,
   "server",
@@ -46,7 +54,7 @@ const serverLive = HttpApiBuilder.group(
 )
 
 const api = HttpLayerRouter.addHttpApi(DemoApi, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([conversationsLive, memoriesLive, serverLive])
+  Layer.provide([conversationsLive, memoriesLive, keysLive, serverLive])
 )
 
 // --- uploads -----------------------------------------------------------------------------------------------------
@@ -154,5 +162,8 @@ const page = HttpLayerRouter.use((router) =>
   })
 )
 
+/** What programs use. */
+export const apiRoutes = Layer.mergeAll(api, upload, events)
+
 /** Every route; the guard stands before all of them. */
-export const routes = Layer.mergeAll(api, upload, events, page).pipe(Layer.provide(Guard.layer))
+export const routes = Layer.merge(apiRoutes, page).pipe(Layer.provide(Guard.layer))

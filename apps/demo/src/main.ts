@@ -13,7 +13,6 @@ import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as Path from "@effect/platform/Path"
 import * as Terminal from "@effect/platform/Terminal"
-import { HttpClient } from "@sennit/http-client"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -25,15 +24,14 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
-import { FileRefused, MAX_FILE_BYTES, ServerInfo, tooLarge } from "./Api.ts"
+import { FileRefused, MAX_FILE_BYTES, tooLarge } from "./Api.ts"
 import * as Ask from "./Ask.ts"
+import { keys } from "./commands/keys.ts"
 import { DemoConfig } from "./DemoConfig.ts"
 import { AskFailed, CannotListen } from "./DemoError.ts"
-import * as Desk from "./Desk.ts"
 import * as Layers from "./Layers.ts"
+import { addressOf, there } from "./Place.ts"
 import { About, routes } from "./Server.ts"
-
-const addressOf = (port: number) => `http://127.0.0.1:${port}`
 
 // --- serve -------------------------------------------------------------------------------------------------------
 
@@ -72,30 +70,6 @@ const serve = Command.make("serve", {}, () =>
 
 // --- ask ---------------------------------------------------------------------------------------------------------
 
-const decodeInfo = Schema.decodeUnknown(ServerInfo)
-
-/** The server that holds this data folder, if it runs: then the question goes there. */
-const runningServer = (config: DemoConfig, folder: string) =>
-  Effect.gen(function*() {
-    const client = yield* HttpClient.HttpClient
-    const response = yield* client.get(`${addressOf(config.port)}/api/info`)
-    const info = yield* Effect.flatMap(response.json, decodeInfo)
-    return info.dataFolder === folder
-  }).pipe(
-    Effect.timeout("2 seconds"),
-    // Nobody listens there, or somebody else does: the question is answered in this process.
-    Effect.orElseSucceed(() => false)
-  )
-
-/** Asks that server, or in this process. */
-const askThere = (config: DemoConfig, question: Ask.Question, show: Ask.Show) =>
-  Effect.gen(function*() {
-    const path = yield* Path.Path
-    return (yield* runningServer(config, path.resolve(config.dataFolder)))
-      ? yield* Effect.provide(Ask.ask(question, show), Desk.layerRemote(addressOf(config.port)))
-      : yield* Effect.provide(Ask.ask(question, show), Layer.provide(Desk.layerLocal, Layers.layer(config)))
-  }).pipe(Effect.provide(HttpClient.layerPooled()))
-
 const attachment = (file: string) =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
@@ -118,13 +92,12 @@ const ask = Command.make(
   },
   ({ attach, json, question, session }) =>
     Effect.gen(function*() {
-      const config = yield* DemoConfig
       const terminal = yield* Terminal.Terminal
       const attachments = yield* Effect.forEach(attach, attachment)
       const show: Ask.Show = json
         ? () => Effect.void
         : Ask.makePrinter((text) => Effect.ignore(terminal.display(text)))
-      const answer = yield* askThere(config, { text: question, attachments, conversation: session }, show)
+      const answer = yield* there(Ask.ask({ text: question, attachments, conversation: session }, show))
       yield* Console.log(json ? Ask.toJson(answer) : `\n\n${Ask.footer(answer)}`)
       // The footer has said why.
       if (!Ask.succeeded(answer)) return yield* new AskFailed()
@@ -133,7 +106,7 @@ const ask = Command.make(
 
 // --- start -------------------------------------------------------------------------------------------------------
 
-const command = Command.make("sennit").pipe(Command.withSubcommands([serve, ask]))
+const command = Command.make("sennit").pipe(Command.withSubcommands([serve, ask, keys]))
 
 const cli = Command.run(command, { name: "Sennit", version: "0.1.0" })
 

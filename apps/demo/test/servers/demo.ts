@@ -1,6 +1,7 @@
 /** The built demo as a child process, the way a person starts it; each on a port and in a folder of its own. */
 import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
+import { watch } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import os from "node:os"
 import path from "node:path"
@@ -47,6 +48,26 @@ export const command = (args: ReadonlyArray<string>, env: Record<string, string>
   Effect.acquireUseRelease(
     Effect.sync(() => launch(args, env)),
     ({ ended }) => Effect.promise(() => ended),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+/** Runs a command and kills it with SIGKILL as soon as something in the folder changes for the `nth` time. */
+export const killedAtChange = (
+  args: ReadonlyArray<string>,
+  env: Record<string, string>,
+  folder: string,
+  nth: number
+): Effect.Effect<Ended> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => launch(args, env)),
+    ({ child, ended }) =>
+      Effect.promise(() => {
+        let seen = 0
+        const watcher = watch(folder, (_, name) => {
+          if (name?.startsWith("key") === true && ++seen === nth) child.kill("SIGKILL")
+        })
+        return ended.finally(() => watcher.close())
+      }),
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
 
