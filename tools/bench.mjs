@@ -28,7 +28,12 @@ if (process.env.SENNIT_BENCH_CHILD === undefined) {
   await build({ projects: [`@sennit/${name}`] })
   if (!existsSync(path.join(folder, "node_modules"))) {
     console.log("Installing the peers ...")
-    const { code, output } = await run("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder, quiet: true })
+    const { code, output } = await run("npm", ["ci", "--no-audit", "--no-fund"], {
+      cwd: folder,
+      quiet: true,
+      // native peers are compiled here, not fetched from elsewhere
+      env: { npm_config_build_from_source: "true" }
+    })
     if (code !== 0) {
       console.error(output)
       process.exit(1)

@@ -8,6 +8,7 @@ import { createCipheriv, randomBytes, randomFillSync } from "node:crypto"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import path from "node:path"
+import { adk } from "./adk.ts"
 import { rotation } from "./rotation.ts"
 import { storage } from "./storage.ts"
 
@@ -215,6 +216,7 @@ const workloads: ReadonlyArray<Workload> = [
   appendRow("1k", 1024),
   appendRow("10k", 10_240),
   ...storage,
+  ...adk,
   ...rotation
 ]
 

@@ -142,19 +142,20 @@ const openWith = (
   scope: KeyScope,
   { envelope, place }: Opening
 ): Either.Either<Uint8Array, DecryptionError> => {
-  const location = locate(scope, place)
+  // what an error says is put together only for an error
+  const refuse = (refusal: Omit<ConstructorParameters<typeof DecryptionError>[0], "location">) =>
+    Either.left(new DecryptionError({ ...refusal, location: locate(scope, place) }))
   if (!(envelope instanceof Uint8Array)) {
-    const reason = typeof envelope === "string" ? "PlaintextRefused" : "MalformedEnvelope"
-    return Either.left(new DecryptionError({ reason, location }))
+    return refuse({ reason: typeof envelope === "string" ? "PlaintextRefused" : "MalformedEnvelope" })
   }
   const decoded = Envelope.decode(envelope, suites)
-  if (Either.isLeft(decoded)) return Either.left(new DecryptionError({ ...decoded.left, location }))
+  if (Either.isLeft(decoded)) return refuse(decoded.left)
   const { ciphertext, header, keyId, nonce, suite, tag } = decoded.right
-  const facts = { location, envelopeVersion: Envelope.version, suite: suite.id }
-  if (!isEqual(keyId, key.keyId)) return Either.left(new DecryptionError({ reason: "KeyNotFound", ...facts }))
+  const facts = { envelopeVersion: Envelope.version, suite: suite.id }
+  if (!isEqual(keyId, key.keyId)) return refuse({ reason: "KeyNotFound", ...facts })
   const plaintext = suite.open(messageKey(key, suite), nonce, Aad.ofPlace(header, scope, place), ciphertext, tag)
   return plaintext === undefined
-    ? Either.left(new DecryptionError({ reason: "AuthenticationFailed", keyId: key.name, ...facts }))
+    ? refuse({ reason: "AuthenticationFailed", keyId: key.name, ...facts })
     : Either.right(plaintext)
 }
 

@@ -109,7 +109,9 @@ export const keyIdOf = (bytes: Uint8Array): Uint8Array | undefined =>
 export const decode = (bytes: Uint8Array, suites: ReadonlyMap<number, Suite>): Either.Either<Envelope, Refusal> => {
   if (bytes.length === 0) return Either.left({ reason: "MalformedEnvelope" })
   if (bytes[0] !== 0x5e || (bytes.length > 1 && bytes[1] !== 0x55)) return Either.left({ reason: "PlaintextRefused" })
-  const [, , envelopeVersion, suiteId, flags] = bytes
+  const envelopeVersion = bytes[2]
+  const suiteId = bytes[3]
+  const flags = bytes[4]
   if (envelopeVersion === undefined) return Either.left({ reason: "MalformedEnvelope" })
   if (envelopeVersion !== version) return Either.left({ reason: "UnsupportedVersion", envelopeVersion })
   if (suiteId === undefined) return Either.left({ reason: "MalformedEnvelope", envelopeVersion })

@@ -52,7 +52,10 @@ export const makeDiagnose = (rows: SessionRows, cipher: typeof Encryption.Servic
     let isElsewhere = false
     let from = 1
     while (true) {
-      const events = yield* runAlone("Session.verify", rows.selectEvents(ref, { fromSequence: from, first: chunkSize }))
+      const events = yield* runAlone(
+        "Session.verify",
+        rows.selectLinkedEvents(ref, { fromSequence: from, first: chunkSize })
+      )
       for (const other of events) {
         if (other.sequence === row?.sequence) continue
         if (row !== undefined && isCopy(row, other)) return found("Duplicated")

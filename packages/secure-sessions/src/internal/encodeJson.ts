@@ -101,6 +101,8 @@ export const encodeJson = (value: unknown): Either.Either<Uint8Array, Serializat
     : Either.left(new SerializationError({ reason: refusal, path: writer.path }))
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
 /**
  * The value of opened bytes. `__proto__` becomes an own property, never a prototype.
  *
@@ -108,6 +110,6 @@ export const encodeJson = (value: unknown): Either.Either<Uint8Array, Serializat
  */
 export const decodeJson = (bytes: Uint8Array): Either.Either<Json, SerializationError> =>
   Either.try({
-    try: (): Json => JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)),
+    try: (): Json => JSON.parse(utf8.decode(bytes)),
     catch: () => new SerializationError({ reason: "Malformed", path: [] })
   })

@@ -42,7 +42,12 @@ export interface EventRow {
   readonly event_id: string
   readonly time: number
   readonly body: unknown
-  /** Empty in an event of before the chain. */
+  /** 0 for an event of before the chain. */
+  readonly chained: number
+}
+
+/** An event with its link, which only a verification needs. @internal */
+export interface LinkedEventRow extends EventRow {
   readonly link: Uint8Array
 }
 
@@ -116,6 +121,19 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
     sql<{ readonly kid: unknown }>`SELECT kid FROM session_keys
       WHERE app = ${app} AND user_id = ${user} AND shredded_time IS NOT NULL`
 
+  const eventColumns = sql`sequence, event_id, time, body, length(link) AS chained`
+
+  const windowOf = (ref: SessionRef, { after, first, fromSequence, last }: EventWindow) => {
+    const conditions = sql.and([
+      isSession(ref),
+      sql`sequence >= ${fromSequence ?? 1}`,
+      ...(after === undefined ? [] : [sql`time >= ${after}`])
+    ])
+    const order = last === undefined ? sql`ORDER BY sequence` : sql`ORDER BY sequence DESC`
+    const limit = last ?? first
+    return sql`WHERE ${conditions} ${order} ${limit === undefined ? sql`` : sql`LIMIT ${limit}`}`
+  }
+
   return {
     /** The id of the key of a user who was erased. */
     selectShredded: isShredded,
@@ -182,26 +200,20 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
         sql<StateRow>`SELECT user_id, session_id, key_index, stamp, value FROM session_secrets WHERE ${isSession(ref)}`
       ),
 
-    insertEvent: ({ app, id, user }: SessionRef, event: EventRow & { readonly body: Uint8Array }) =>
+    insertEvent: (
+      { app, id, user }: SessionRef,
+      event: Omit<EventRow, "chained"> & { readonly body: Uint8Array; readonly link: Uint8Array }
+    ) =>
       sql`INSERT INTO session_events (app, user_id, session_id, sequence, event_id, time, body, link)
         VALUES (${app}, ${user}, ${id}, ${event.sequence}, ${event.event_id}, ${event.time}, ${event.body},
           ${event.link})
         ON CONFLICT (app, user_id, session_id, event_id) DO NOTHING RETURNING sequence`,
 
-    selectEvents: (ref: SessionRef, { after, first, fromSequence, last }: EventWindow) => {
-      const conditions = sql.and([
-        isSession(ref),
-        sql`sequence >= ${fromSequence ?? 1}`,
-        ...(after === undefined ? [] : [sql`time >= ${after}`])
-      ])
-      const order = last === undefined ? sql`ORDER BY sequence` : sql`ORDER BY sequence DESC`
-      const limit = last ?? first
-      return select(sql<
-        EventRow
-      >`SELECT sequence, event_id, time, body, link FROM session_events WHERE ${conditions} ${order} ${
-        limit === undefined ? sql`` : sql`LIMIT ${limit}`
-      }`)
-    },
+    selectEvents: (ref: SessionRef, window: EventWindow) =>
+      select(sql<EventRow>`SELECT ${eventColumns} FROM session_events ${windowOf(ref, window)}`),
+
+    selectLinkedEvents: (ref: SessionRef, window: EventWindow) =>
+      select(sql<LinkedEventRow>`SELECT ${eventColumns}, link FROM session_events ${windowOf(ref, window)}`),
 
     selectPage: (
       query: {

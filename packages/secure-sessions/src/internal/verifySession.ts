@@ -17,7 +17,7 @@ import { makeDiagnose } from "./diagnoseEvent.ts"
 import type { SessionReader } from "./readSession.ts"
 import { run, snapshot } from "./runSql.ts"
 import { openBodies, openMetadata } from "./sealSession.ts"
-import type { ChainedHeadRow, EventRow, SessionRows } from "./sessionRows.ts"
+import type { ChainedHeadRow, LinkedEventRow, SessionRows } from "./sessionRows.ts"
 
 /** Events read and opened at a time. */
 const chunkSize = 256
@@ -55,10 +55,10 @@ class Walk {
     if (this.count === this.#mark) this.marked = hex(this.last(mac))
   }
 
-  step(mac: ChainMac, row: EventRow, content: Uint8Array): Finding | undefined {
-    const { event_id: eventId, link, sequence } = row
+  step(mac: ChainMac, row: LinkedEventRow, content: Uint8Array): Finding | undefined {
+    const { chained, event_id: eventId, link, sequence } = row
     this.mark(mac)
-    if (link.length === 0) {
+    if (chained === 0) {
       // It opened as an event of before the chain, and such a one cannot come after a chained one.
       if (this.link !== undefined) return { sequence, kind: "RolledBack" }
       this.unchained = ++this.count
@@ -129,12 +129,12 @@ export const makeVerify = (
   const readChunk = Effect.fnUntraced(function*(ref: SessionRef, fromSequence: number) {
     const [head] = yield* run("Session.verify", rows.selectSession(ref))
     if (head === undefined) return yield* Effect.zipRight(refuseShredded(ref), new SessionNotFound({ ref }))
-    const events = yield* run("Session.verify", rows.selectEvents(ref, { fromSequence, first: chunkSize }))
+    const events = yield* run("Session.verify", rows.selectLinkedEvents(ref, { fromSequence, first: chunkSize }))
     return { head, events }
   })
 
   /** The events that stand where they should, and what is wrong with the one after them, if there is one. */
-  const openRows = Effect.fnUntraced(function*(ref: SessionRef, events: ReadonlyArray<EventRow>, from: number) {
+  const openRows = Effect.fnUntraced(function*(ref: SessionRef, events: ReadonlyArray<LinkedEventRow>, from: number) {
     const misplaced = events.findIndex(({ sequence }, index) => sequence !== from + index)
     const placed = misplaced < 0 ? events : events.slice(0, misplaced)
     return yield* openBodies(cipher, ref, placed).pipe(
@@ -152,7 +152,7 @@ export const makeVerify = (
   const walkChunk = Effect.fnUntraced(function*(
     ref: SessionRef,
     walk: Walk,
-    { events, head }: { readonly events: ReadonlyArray<EventRow>; readonly head: ChainedHeadRow }
+    { events, head }: { readonly events: ReadonlyArray<LinkedEventRow>; readonly head: ChainedHeadRow }
   ) {
     const from = walk.count + 1
     const { broken, contents } = yield* openRows(ref, events, from)
