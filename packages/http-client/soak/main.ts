@@ -1,4 +1,6 @@
+import * as Effect from "effect/Effect"
 import { compareMany, divideMany } from "../test/fuzz/compareResponses.ts"
+import { compareWebSockets, loadWs } from "../test/fuzz/compareWebSockets.ts"
 import { loadLlhttp } from "../test/fuzz/llhttp.ts"
 import { faults } from "./faults.ts"
 import { interruption } from "./interruption.ts"
@@ -39,6 +41,26 @@ const fuzz: SoakCheck = {
   }
 }
 
+const webSockets: SoakCheck = {
+  id: "fuzz.ws",
+  run: async ({ quick }) => {
+    const seed = newSeed()
+    const count = quick ? 50_000 : 1_000_000
+    const { details, tally } = await Effect.runPromise(
+      Effect.flatMap(loadWs, (ws) => compareWebSockets(ws, seed, count))
+    )
+    return {
+      ok: details.length === 0,
+      figures: [
+        `seed ${seed}`,
+        `${count} inputs`,
+        ...Object.entries(tally).map(([name, n]) => `${n} ${name}`),
+        ...details
+      ]
+    }
+  }
+}
+
 const divisions: SoakCheck = {
   id: "divisions",
   run: async ({ quick }) => {
@@ -57,7 +79,8 @@ const checks: ReadonlyArray<SoakCheck> = [
   { id: "streams", run: streams },
   { id: "faults", run: faults(newSeed) },
   divisions,
-  fuzz
+  fuzz,
+  webSockets
 ]
 
 export default checks
