@@ -25,6 +25,10 @@ export * as StorePath from "./StorePath.ts"
 /**
  * @since 0.1.0
  */
+export * as Layers from "./Layers.ts"
+/**
+ * @since 0.1.0
+ */
 export * as Local from "./Local.ts"
 /**
  * @since 0.1.0
@@ -34,6 +38,14 @@ export * as Memory from "./Memory.ts"
  * @since 0.1.0
  */
 export * as Operations from "./Operations.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Sftp from "./Sftp.ts"
+/**
+ * @since 0.1.0
+ */
+export * as S3 from "./S3.ts"
 /**
  * @since 0.1.0
  */
