@@ -45,6 +45,8 @@ export type Condition =
   | { readonly _tag: "IntegrityMismatch"; readonly expected: string; readonly actual: string }
   /** The server says, after all, that it cannot keep a condition or option. */
   | { readonly _tag: "NotSupported"; readonly capability: Capability }
+  /** A conditional change was sent, its answer was lost, and what is there now does not tell whether it happened. */
+  | { readonly _tag: "Ambiguous" }
   | {
     readonly _tag: "Unavailable"
     readonly reason: BackendUnavailableReason

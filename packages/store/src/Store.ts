@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Random from "effect/Random"
 import type { Capability, Quality } from "./Capability.ts"
 import type { Driver } from "./Driver.ts"
@@ -45,7 +46,7 @@ export interface Resolution {
  * @since 0.1.0
  * @category models
  */
-export interface Meta<C extends Capability> {
+export interface Meta<C extends Capability> extends Pipeable {
   /** The backend's name, such as `local`. */
   readonly name: string
   /** What this store offers at run time; it may be more than its type says. */
@@ -171,6 +172,9 @@ interface State {
 /** What the layers need to put something below the contract; nobody else gets at the driver of a store. */
 const states = new WeakMap<object, State>()
 
+/** @internal */
+export const driverOf = (store: object): Driver | undefined => states.get(store)?.driver
+
 /** @internal The same store over a driver made from its own, which offers the same. */
 export const overDriver = <C extends Capability>(store: StoreOf<C>, layer: (driver: Driver) => Driver): StoreOf<C> => {
   const state = states.get(store)
@@ -220,7 +224,10 @@ const build = <C extends Capability>(state: State): StoreOf<C> => {
         onNone: () => new CapabilityNotSupported({ capability: client.key, backend: driver.name, operation: "unwrap" }),
         onSome: Effect.succeed
       }),
-    intercept: (interceptor) => build<C>({ ...state, interceptors: [...interceptors, interceptor] })
+    intercept: (interceptor) => build<C>({ ...state, interceptors: [...interceptors, interceptor] }),
+    pipe() {
+      return pipeArguments(this, arguments)
+    }
   }
   const store = typed<C>(methods, meta)
   states.set(store, state)

@@ -125,6 +125,8 @@ const translate = (
       return Effect.fail(
         new E.IntegrityMismatch({ ...where, expected: condition.expected, actual: condition.actual })
       )
+    case "Ambiguous":
+      return Effect.fail(new E.AmbiguousWrite({ ...where, cause: failure.cause }))
     case "NotSupported":
       return Effect.fail(new E.CapabilityNotSupported({ ...where, capability: condition.capability }))
     case "Unavailable":

@@ -15,6 +15,9 @@ interface Where {
 const show = ({ algorithm, hex }: Digest): string => `${algorithm}:${hex.toLowerCase()}`
 
 /** @internal */
+export const startDigest = (algorithm: DigestAlgorithm): ReturnType<typeof createHash> => createHash(algorithm)
+
+/** @internal */
 export const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest => ({
   algorithm,
   hex: createHash(algorithm).update(bytes).digest("hex")
@@ -37,7 +40,7 @@ export const digestStream = <X, R, Y>(
   settle: (actual: Digest) => Effect.Effect<void, Y>
 ): Stream.Stream<Uint8Array, X | Y, R> =>
   Stream.suspend(() => {
-    const hash = createHash(algorithm)
+    const hash = startDigest(algorithm)
     const hashed = Stream.map(body, (bytes) => {
       hash.update(bytes)
       return bytes
