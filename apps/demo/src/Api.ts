@@ -75,6 +75,8 @@ export class ServerInfo extends Schema.Class<ServerInfo>("ServerInfo")({
   model: Schema.String,
   planner: Schema.Boolean,
   dataFolder: Schema.String,
+  /** Whom it serves. */
+  person: Schema.String,
   keySource: Schema.String,
   /** What lies on this disk unencrypted. */
   inClear: Schema.Array(Schema.String)
@@ -198,6 +200,28 @@ export class RotationRefused extends Schema.TaggedError<RotationRefused>()(
   }
 }
 
+/** What an erasure destroyed. */
+export class Receipt extends Schema.Class<Receipt>("Receipt")({
+  person: Schema.String,
+  /** ISO 8601. */
+  time: Schema.String,
+  conversations: Schema.Number,
+  /** Stretches of conversations. */
+  events: Schema.Number,
+  /** Id of the data key that is gone; null where nothing was ever said. */
+  destroyedKey: Schema.NullOr(Schema.String),
+  memories: Schema.Number,
+  /** Standing instructions and notes of the memory. */
+  notes: Schema.Number,
+  /** False when another program was reading for long: bytes of memories stay in its log until the next checkpoint. */
+  memoryLogEmptied: Schema.Boolean,
+  files: Schema.Number,
+  /** What no program can erase from here. */
+  notReached: Schema.Array(Schema.String),
+  /** SHA-256 of everything above as JSON, in this order. */
+  digest: Schema.String
+}) {}
+
 /** Why an upload is refused. */
 export const UploadRefusal = Schema.Union(FileRefused, NoSuchConversation, StorageFailed)
 export type UploadRefusal = typeof UploadRefusal.Type
@@ -248,14 +272,23 @@ export class Keys extends HttpApiGroup.make("keys")
   .addError(StorageFailed)
 {}
 
+export class Privacy extends HttpApiGroup.make("privacy")
+  .add(
+    HttpApiEndpoint.post("erase", "/erasure")
+      .setPayload(Schema.Struct({ confirm: Schema.Literal(true) }))
+      .addSuccess(Receipt)
+  )
+  .addError(StorageFailed)
+{}
+
 export class Server extends HttpApiGroup.make("server").add(
   HttpApiEndpoint.get("info", "/info").addSuccess(ServerInfo)
 ) {}
 
 /**
- * Beside it stand two plain routes: `PUT /api/conversations/:conversation/files/:name` (the body is the file,
- * the answer a `FileSummary`) and `GET /api/events` (server-sent events).
+ * Beside it stand plain routes: `PUT /api/conversations/:conversation/files/:name` (the body is the file, the answer a
+ * `FileSummary`), `GET /api/events` (server-sent events) and `GET /api/export` (JSON lines).
  */
 export class DemoApi
-  extends HttpApi.make("sennit").add(Conversations).add(Memories).add(Keys).add(Server).prefix("/api")
+  extends HttpApi.make("sennit").add(Conversations).add(Memories).add(Keys).add(Privacy).add(Server).prefix("/api")
 {}

@@ -28,15 +28,15 @@ import {
   TooManyRuns
 } from "./Api.ts"
 import { EventHub } from "./EventHub.ts"
+import { Identity } from "./Identity.ts"
 import { followRun, type Live, messagesOf, readLog } from "./RunLog.ts"
 import { fold } from "./Thread.ts"
 
 /** What the agent's tools reach beside the files of their conversation. */
 type World = ChatModel.ChatModel | Memory.Memory | WebClient.WebClient
 
-/** Whose conversations these are, and who answers. */
+/** Who answers. */
 export interface Options {
-  readonly owner: { readonly app: Session.AppName; readonly user: Session.UserId }
   readonly agent: Agent.Agent<Files.Files | Memory.Memory | WebClient.WebClient>
 }
 
@@ -64,8 +64,11 @@ export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Con
     name: string,
     bytes: Stream.Stream<Uint8Array, FileRefused>
   ) => Effect.Effect<FileSummary, NoSuchConversation | FileRefused | StorageFailed>
+  /** Stops every answer, and begins nothing and takes no file while the effect runs. */
+  readonly alone: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }>() {}
 
+const MAX_BEGINNING = 64
 const LISTED = 50
 const TITLE_LENGTH = 80
 const UNTITLED = "New conversation"
@@ -110,20 +113,23 @@ const refusal = (name: string) => (error: StoreError.StoreError | FileRefused): 
     : failed(error)
 }
 
-const make = Effect.fnUntraced(function*({ agent, owner }: Options) {
+const make = Effect.fnUntraced(function*({ agent }: Options) {
   const sessions = yield* SessionService.SessionService
   const store = yield* Store.Store
+  const { owner } = yield* Identity
   const runs = yield* AgentRuns.AgentRuns
   const hub = yield* EventHub
   const world = yield* Effect.context<World>()
   const followers = yield* FiberMap.make<string>()
   const lives = new Map<string, Live>()
   const beginning = new Set<string>()
+  // Whoever begins something takes a permit, who wants to be alone takes all of them.
+  const gate = yield* Effect.makeSemaphore(MAX_BEGINNING)
 
   const refOf = (id: string): Effect.Effect<Session.SessionRef, NoSuchConversation> =>
     Option.match(decodeId(id), {
       onNone: () => Effect.fail(new NoSuchConversation({ id })),
-      onSome: (known) => Effect.succeed({ ...owner, id: known })
+      onSome: (known) => Effect.map(owner, (whose) => ({ ...whose, id: known }))
     })
 
   /** The session with its events, or its newest `recent` ones. */
@@ -204,8 +210,10 @@ const make = Effect.fnUntraced(function*({ agent, owner }: Options) {
     yield* Deferred.await(live.ended)
   })
 
+  const stopAll = Effect.suspend(() => Effect.forEach([...lives.keys()], stop, { concurrency: 8, discard: true }))
+
   // The server stops: every run ends, and its end is stored, before the session database closes.
-  yield* Effect.addFinalizer(() => Effect.forEach([...lives.keys()], stop, { concurrency: 8, discard: true }))
+  yield* Effect.addFinalizer(() => stopAll)
 
   /** The name, or the name with the first free number. */
   const write = (
@@ -223,7 +231,7 @@ const make = Effect.fnUntraced(function*({ agent, owner }: Options) {
   }
 
   return Conversations.of({
-    list: sessions.list(owner).pipe(
+    list: Stream.flatMap(Stream.fromEffect(owner), sessions.list).pipe(
       Stream.filter(({ eventCount }) => eventCount > 0),
       Stream.take(LISTED),
       // Titles are what was said, so they are sealed like it.
@@ -233,10 +241,10 @@ const make = Effect.fnUntraced(function*({ agent, owner }: Options) {
       Effect.map((summaries) => [...summaries]),
       Effect.mapError(failed)
     ),
-    create: Effect.mapBoth(sessions.create(owner), {
+    create: gate.withPermits(1)(Effect.mapBoth(Effect.flatMap(owner, sessions.create), {
       onFailure: failed,
       onSuccess: (session) => summaryOf(session, false)
-    }),
+    })),
     get: Effect.fnUntraced(function*(id) {
       // Taken before the session is read: should the run end meanwhile, its log is still complete here.
       const live = lives.get(id)
@@ -259,17 +267,21 @@ const make = Effect.fnUntraced(function*({ agent, owner }: Options) {
       const ref = yield* refOf(id)
       yield* read(id, 0)
       const folder = yield* folderOf(id)
-      yield* Effect.mapError(sessions.delete(ref), failed)
+      // The conversation goes last: whoever is stopped here can delete it again.
       yield* folder.list("", { recursive: true }).pipe(
         Stream.runForEach(({ key }) => folder.delete(key, { missingOk: true })),
         Effect.mapError(failed)
       )
+      yield* Effect.mapError(sessions.delete(ref), failed)
       yield* hub.publish([{ type: "removed", conversation: id }])
     }),
     ask: Effect.fnUntraced(function*(id, question, attachments) {
       if (lives.has(id) || beginning.has(id)) return yield* new ConversationBusy({ id })
       beginning.add(id)
-      return yield* Effect.ensuring(begin(id, question, attachments), Effect.sync(() => beginning.delete(id)))
+      return yield* Effect.ensuring(
+        gate.withPermits(1)(begin(id, question, attachments)),
+        Effect.sync(() => beginning.delete(id))
+      )
     }),
     stop: (id) => Effect.zipRight(read(id, 0), stop(id)),
     putFile: Effect.fnUntraced(function*(id, name, bytes) {
@@ -279,7 +291,8 @@ const make = Effect.fnUntraced(function*({ agent, owner }: Options) {
         return yield* new FileRefused({ name, reason: "BadName", detail: "A file's name has no slash." })
       }
       return yield* Effect.mapError(write(folder, name, bounded(name, bytes)), refusal(name))
-    })
+    }, gate.withPermits(1)),
+    alone: (effect) => gate.withPermits(MAX_BEGINNING)(Effect.zipRight(stopAll, effect))
   })
 })
 
@@ -288,5 +301,5 @@ export const layer = (
 ): Layer.Layer<
   Conversations,
   never,
-  SessionService.SessionService | Store.Store | AgentRuns.AgentRuns | EventHub | World
+  SessionService.SessionService | Store.Store | AgentRuns.AgentRuns | EventHub | Identity | World
 > => Layer.scoped(Conversations, make(options))

@@ -10,6 +10,8 @@ const hosts = (name: string) =>
     (value) => value.split(",").map((host) => host.trim()).filter((host) => host !== "")
   )
 
+export const isUserName = (name: string): boolean => /^[\w.-]{1,64}$/.test(name)
+
 export const DemoConfig = Config.all({
   /** The data folder: sessions.db, memory.db, files/ and the key. */
   dataFolder: Config.withDefault(Config.nonEmptyString("SENNIT_DATA"), ".sennit"),
@@ -20,6 +22,14 @@ export const DemoConfig = Config.all({
       validation: (port) => port >= 0 && port <= 65_535
     }),
     Config.withDefault(4100)
+  ),
+  /** Whose conversations and memories these are; a folder may hold those of several people. */
+  user: Config.nonEmptyString("SENNIT_USER").pipe(
+    Config.validate({
+      message: "a name has 1 to 64 letters, digits, dots, dashes and underscores",
+      validation: isUserName
+    }),
+    Config.withDefault("local")
   ),
   /** 32 bytes in base64 or hexadecimal: takes the place of the key file. */
   key: Config.option(Config.redacted("SENNIT_KEY")),

@@ -58,3 +58,10 @@ export class FolderInUse extends Schema.TaggedError<FolderInUse>()("FolderInUse"
       "Wait until it has ended, or stop it, then try again."
   }
 }
+
+/** The person was asked and did not say so. */
+export class NotConfirmed extends Schema.TaggedError<NotConfirmed>()("NotConfirmed", {}) {
+  override get message() {
+    return "Not confirmed. Nothing was erased. In a script, pass --yes."
+  }
+}

@@ -41,6 +41,8 @@ export class Desk extends Context.Tag("@sennit/demo/Desk")<Desk, {
     question: string,
     attachments: ReadonlyArray<string>
   ) => Effect.Effect<void, DeskFailure>
+  /** All that is kept of the person, as JSON lines in any pieces. */
+  readonly export: Stream.Stream<string, DeskFailure>
   /** Everything that happens from the moment in which `ready` runs. */
   readonly follow: (ready: Effect.Effect<void, DeskFailure>) => Stream.Stream<UiEvent, DeskFailure>
 }>() {}
@@ -87,6 +89,11 @@ export const layerRemote = (address: string): Layer.Layer<Desk, never, HttpClien
         putFile: send,
         ask: (conversation, question, attachments) =>
           Effect.asVoid(api.conversations.ask({ path: { conversation }, payload: { question, attachments } })),
+        export: Stream.decodeText(
+          HttpClientResponse.stream(
+            Effect.flatMap(client.get(`${address}/api/export`), HttpClientResponse.filterStatusOk)
+          )
+        ),
         follow: (ready) =>
           HttpClientResponse.stream(client.get(`${address}/api/events`)).pipe(
             Stream.decodeText(),

@@ -12,7 +12,7 @@ import * as Recall from "@sennit/agent/tools/Recall"
 import * as Remember from "@sennit/agent/tools/Remember"
 import { HttpClient } from "@sennit/http-client"
 import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
-import { SecureSessions, Session } from "@sennit/secure-sessions"
+import { SecureSessions } from "@sennit/secure-sessions"
 import { Local } from "@sennit/store"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -21,13 +21,12 @@ import { ServerInfo } from "./Api.ts"
 import * as Conversations from "./Conversations.ts"
 import type { DemoConfig } from "./DemoConfig.ts"
 import * as EventHub from "./EventHub.ts"
+import * as Identity from "./Identity.ts"
 import * as Keys from "./Keys.ts"
 import * as Notes from "./Notes.ts"
+import * as Privacy from "./Privacy.ts"
 import * as Rotation from "./Rotation.ts"
 import { About } from "./Server.ts"
-
-/** The one person whom this demo serves. */
-const owner = { app: Session.AppName.make("sennit"), user: Session.UserId.make("local") }
 
 const assistant = Agent.make({
   name: "sennit",
@@ -59,6 +58,7 @@ const about = (config: DemoConfig, folder: string) =>
         }),
         planner: Option.isNone(config.modelAddress),
         dataFolder: folder,
+        person: config.user,
         keySource: source,
         inClear: ["memory (memory.db)", "attached files (files/)"]
       }))
@@ -72,7 +72,7 @@ export const layer = (config: DemoConfig) =>
   Layer.unwrapEffect(Effect.gen(function*() {
     const path = yield* Path.Path
     const folder = path.resolve(config.dataFolder)
-    const scope = yield* Effect.orDie(MemoryScope.user(owner.user))
+    const scope = yield* Effect.orDie(MemoryScope.user(config.user))
     const keys = Keys.layer(folder)
     const sessions = SecureSessions.layerSqlite({ filename: path.join(folder, "sessions.db") })
     const vault = MemoryVault.layerSqlite({ filename: path.join(folder, "memory.db") })
@@ -83,12 +83,14 @@ export const layer = (config: DemoConfig) =>
     )
     const web = NetWebClient.layer({ hosts: config.allowedHosts })
     return Layer.mergeAll(
-      Conversations.layer({ owner, agent: assistant }),
+      Privacy.layer(folder, scope).pipe(Layer.provideMerge(Conversations.layer({ agent: assistant }))),
       Notes.layer(scope),
       Rotation.layer,
       about(config, folder)
     ).pipe(
-      Layer.provideMerge(Layer.mergeAll(EventHub.layer, AgentRuns.layer(), model(config), memory, web)),
+      Layer.provideMerge(
+        Layer.mergeAll(Identity.layer(config.user), EventHub.layer, AgentRuns.layer(), model(config), memory, web)
+      ),
       Layer.provideMerge(Layer.merge(vault, files)),
       Layer.provideMerge(sessions),
       Layer.provideMerge(keys)

@@ -15,6 +15,7 @@ import { Conversations } from "./Conversations.ts"
 import { EventHub, type Followed } from "./EventHub.ts"
 import * as Guard from "./Guard.ts"
 import { Notes } from "./Notes.ts"
+import { Privacy } from "./Privacy.ts"
 import { Rotation } from "./Rotation.ts"
 
 /** What the server says about itself. */
@@ -47,6 +48,12 @@ const keysLive = HttpApiBuilder.group(DemoApi, "keys", (handlers) =>
       // Who asked may go away; the change of keys goes on to its end.
       .handle("rotate", () => Effect.uninterruptible(rotation.rotate))))
 
+const privacyLive = HttpApiBuilder.group(
+  DemoApi,
+  "privacy",
+  (handlers) => Effect.map(Privacy, ({ erase }) => handlers.handle("erase", () => Effect.uninterruptible(erase)))
+)
+
 const serverLive = HttpApiBuilder.group(
   DemoApi,
   "server",
@@ -54,7 +61,7 @@ const serverLive = HttpApiBuilder.group(
 )
 
 const api = HttpLayerRouter.addHttpApi(DemoApi, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([conversationsLive, memoriesLive, keysLive, serverLive])
+  Layer.provide([conversationsLive, memoriesLive, keysLive, privacyLive, serverLive])
 )
 
 // --- uploads -----------------------------------------------------------------------------------------------------
@@ -134,6 +141,22 @@ const events = HttpLayerRouter.use((router) =>
   })
 )
 
+// --- export ------------------------------------------------------------------------------------------------------
+
+const exported = HttpLayerRouter.use((router) =>
+  Effect.gen(function*() {
+    const privacy = yield* Privacy
+    yield* router.add("GET", "/api/export", () => {
+      const headers = {
+        "cache-control": "no-store",
+        "content-disposition": "attachment; filename=sennit-export.jsonl"
+      }
+      const bytes = Stream.encodeText(privacy.export)
+      return Effect.succeed(HttpServerResponse.stream(bytes, { contentType: "application/x-ndjson", headers }))
+    })
+  })
+)
+
 // --- the page ----------------------------------------------------------------------------------------------------
 
 const web = (path: string) => fileURLToPath(new URL(`web/${path}`, import.meta.url))
@@ -163,7 +186,7 @@ const page = HttpLayerRouter.use((router) =>
 )
 
 /** What programs use. */
-export const apiRoutes = Layer.mergeAll(api, upload, events)
+export const apiRoutes = Layer.mergeAll(api, upload, events, exported)
 
 /** Every route; the guard stands before all of them. */
 export const routes = Layer.merge(apiRoutes, page).pipe(Layer.provide(Guard.layer))

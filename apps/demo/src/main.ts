@@ -27,6 +27,8 @@ import { createServer } from "node:http"
 import { FileRefused, MAX_FILE_BYTES, tooLarge } from "./Api.ts"
 import * as Ask from "./Ask.ts"
 import { keys } from "./commands/keys.ts"
+import { as, asJson } from "./commands/output.ts"
+import * as Privacy from "./commands/privacy.ts"
 import { DemoConfig } from "./DemoConfig.ts"
 import { AskFailed, CannotListen } from "./DemoError.ts"
 import * as Layers from "./Layers.ts"
@@ -88,16 +90,17 @@ const ask = Command.make(
     question: Args.text({ name: "question" }),
     attach: Options.file("attach").pipe(Options.repeated, Options.withDescription("A file that the question is about")),
     session: Options.text("session").pipe(Options.optional, Options.withDescription("Go on in this conversation")),
-    json: Options.boolean("json").pipe(Options.withDescription("Print one JSON object"))
+    as,
+    json: asJson
   },
-  ({ attach, json, question, session }) =>
+  ({ as: whom, attach, json, question, session }) =>
     Effect.gen(function*() {
       const terminal = yield* Terminal.Terminal
       const attachments = yield* Effect.forEach(attach, attachment)
       const show: Ask.Show = json
         ? () => Effect.void
         : Ask.makePrinter((text) => Effect.ignore(terminal.display(text)))
-      const answer = yield* there(Ask.ask({ text: question, attachments, conversation: session }, show))
+      const answer = yield* there(whom, Ask.ask({ text: question, attachments, conversation: session }, show))
       yield* Console.log(json ? Ask.toJson(answer) : `\n\n${Ask.footer(answer)}`)
       // The footer has said why.
       if (!Ask.succeeded(answer)) return yield* new AskFailed()
@@ -106,7 +109,7 @@ const ask = Command.make(
 
 // --- start -------------------------------------------------------------------------------------------------------
 
-const command = Command.make("sennit").pipe(Command.withSubcommands([serve, ask, keys]))
+const command = Command.make("sennit").pipe(Command.withSubcommands([serve, ask, keys, Privacy.erase, Privacy.export]))
 
 const cli = Command.run(command, { name: "Sennit", version: "0.1.0" })
 

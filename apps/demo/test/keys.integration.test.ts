@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { randomBytes } from "node:crypto"
 import { readdir, readFile, stat, writeFile } from "node:fs/promises"
 import path from "node:path"
-import { command, killedAtChange, startDemo, temporaryFolder } from "./servers/demo.ts"
+import { command, everyByte, killedAtChange, printed, startDemo, temporaryFolder } from "./servers/demo.ts"
 import { end, modelServer, text } from "./servers/model.ts"
 
 interface Status {
@@ -15,30 +15,12 @@ interface Status {
 
 const read = (file: string) => Effect.promise(() => readFile(file, "utf8"))
 
-/** Runs a command that has to succeed, and gives what it printed. */
-const runs = (env: Record<string, string>, ...args: ReadonlyArray<string>) =>
-  Effect.map(command(args, env), ({ code, stderr, stdout }) => {
-    assert.strictEqual(code, 0, stderr)
-    return stdout
-  })
-
-const json = <A>(env: Record<string, string>, ...args: ReadonlyArray<string>) =>
-  Effect.map(runs(env, ...args, "--json"), (stdout): A => JSON.parse(stdout))
-
-const status = (env: Record<string, string>) => json<Status>(env, "keys", "status")
+const status = (env: Record<string, string>) => printed<Status>(env, "keys", "status")
 
 const linesOf = (data: string) => Effect.map(read(path.join(data, "key")), (keys) => keys.trim().split("\n"))
 
 const answerOf = (env: Record<string, string>, ...args: ReadonlyArray<string>) =>
-  Effect.map(json<{ readonly session: string; readonly answer: string }>(env, "ask", ...args), (answer) => answer)
-
-/** The bytes of every file below the folder. */
-const everyByte = (folder: string) =>
-  Effect.promise(async () => {
-    const names = await readdir(folder, { recursive: true, withFileTypes: true })
-    const files = names.filter((entry) => entry.isFile()).map(({ name, parentPath }) => path.join(parentPath, name))
-    return Buffer.concat(await Promise.all(files.map((file) => readFile(file))))
-  })
+  printed<{ readonly session: string; readonly answer: string }>(env, "ask", ...args)
 
 describe("keys", () => {
   it.scopedLive("of a first version are taken over, changed, and removed; what was said stays", () =>
@@ -52,7 +34,7 @@ describe("keys", () => {
         { id: "key-file", isPrimary: true }
       ])
       const { records } = yield* status(env)
-      const changed = yield* json<Status>(env, "keys", "rotate")
+      const changed = yield* printed<Status>(env, "keys", "rotate")
       assert.strictEqual(changed.records, records)
       assert.strictEqual(changed.keys.length, 1)
       assert.notStrictEqual(changed.keys[0]?.id, "key-file")
@@ -79,7 +61,7 @@ describe("keys", () => {
       const beside = yield* command(["keys", "rotate"], env)
       assert.strictEqual(beside.code, 1)
       assert.include(beside.stderr, "Another program uses the data folder")
-      const changed = yield* json<Status>(there, "keys", "rotate")
+      const changed = yield* printed<Status>(there, "keys", "rotate")
       assert.notStrictEqual(changed.keys[0]?.id, before.keys[0]?.id)
       yield* model.send(text("a time"))
       assert.strictEqual((yield* linesOf(data)).length, 1)
@@ -102,11 +84,11 @@ describe("keys", () => {
       const { session } = yield* answerOf(env, "What is 6*7?")
       // The file is replaced twice: a new key is put in, and when nothing needs it any more, the old one is taken out.
       for (const nth of [1, 3, 5]) {
-        const { signal } = yield* killedAtChange(["keys", "rotate"], env, data, nth)
+        const { signal } = yield* killedAtChange(["keys", "rotate"], env, { folder: data, prefix: "key", nth })
         if (nth < 4) assert.strictEqual(signal, "SIGKILL")
         assert.include((yield* answerOf(env, "--session", session, "What is 6*8?")).answer, "48")
       }
-      const { keys } = yield* json<Status>(env, "keys", "rotate")
+      const { keys } = yield* printed<Status>(env, "keys", "rotate")
       assert.deepStrictEqual(keys.map(({ isPrimary }) => isPrimary), [true])
       assert.strictEqual((yield* linesOf(data)).length, 1)
       assert.deepStrictEqual((yield* Effect.promise(() => readdir(data))).filter((name) => name.includes("key")), [

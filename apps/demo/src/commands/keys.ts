@@ -31,7 +31,7 @@ const status = Command.make(
   "status",
   { json: asJson },
   ({ json }) =>
-    there(Effect.flatMap(Desk, ({ api }) => api.keys.status())).pipe(
+    there("everyone", Effect.flatMap(Desk, ({ api }) => api.keys.status())).pipe(
       Effect.flatMap((found) => Console.log(json ? toText(found) : describe(found)))
     )
 ).pipe(Command.withDescription("Which keys there are and what is under them"))
@@ -40,7 +40,7 @@ const rotate = Command.make(
   "rotate",
   { json: asJson },
   ({ json }) =>
-    there(Effect.flatMap(Desk, ({ api }) => api.keys.rotate())).pipe(
+    there("everyone", Effect.flatMap(Desk, ({ api }) => api.keys.rotate())).pipe(
       Effect.flatMap((found) => Console.log(json ? toText(found) : `The key was changed.\n${describe(found)}`))
     )
 ).pipe(

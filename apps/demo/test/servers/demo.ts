@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { watch } from "node:fs"
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
 import os from "node:os"
 import path from "node:path"
 import { createInterface } from "node:readline"
@@ -51,12 +51,18 @@ export const command = (args: ReadonlyArray<string>, env: Record<string, string>
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
 
-/** Runs a command and kills it with SIGKILL as soon as something in the folder changes for the `nth` time. */
+/** What in a folder a command changes: names that start so, for the nth time. */
+export interface Change {
+  readonly folder: string
+  readonly prefix: string
+  readonly nth: number
+}
+
+/** Runs a command and kills it with SIGKILL as soon as it changes something. */
 export const killedAtChange = (
   args: ReadonlyArray<string>,
   env: Record<string, string>,
-  folder: string,
-  nth: number
+  { folder, nth, prefix }: Change
 ): Effect.Effect<Ended> =>
   Effect.acquireUseRelease(
     Effect.sync(() => launch(args, env)),
@@ -64,7 +70,7 @@ export const killedAtChange = (
       Effect.promise(() => {
         let seen = 0
         const watcher = watch(folder, (_, name) => {
-          if (name?.startsWith("key") === true && ++seen === nth) child.kill("SIGKILL")
+          if (name?.startsWith(prefix) === true && ++seen === nth) child.kill("SIGKILL")
         })
         return ended.finally(() => watcher.close())
       }),
@@ -105,3 +111,22 @@ export const startDemo = (env: Record<string, string>) =>
       }))
     )
   )
+
+/** Runs a command that has to succeed, and gives what it printed. */
+export const runs = (env: Record<string, string>, ...args: ReadonlyArray<string>): Effect.Effect<string> =>
+  Effect.map(command(args, env), ({ code, stderr, stdout }) => {
+    if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${stderr}`)
+    return stdout
+  })
+
+/** The same, for one that prints JSON. */
+export const printed = <A>(env: Record<string, string>, ...args: ReadonlyArray<string>): Effect.Effect<A> =>
+  Effect.map(runs(env, ...args, "--json"), (stdout): A => JSON.parse(stdout))
+
+/** The bytes of every file below the folder. */
+export const everyByte = (folder: string): Effect.Effect<Buffer> =>
+  Effect.promise(async () => {
+    const names = await readdir(folder, { recursive: true, withFileTypes: true })
+    const files = names.filter((entry) => entry.isFile()).map(({ name, parentPath }) => path.join(parentPath, name))
+    return Buffer.concat(await Promise.all(files.map((file) => readFile(file))))
+  })

@@ -1,0 +1,161 @@
+// @effect-diagnostics nodeBuiltinImport:off -- the digest of a receipt is node's
+/** Everything of one person: to take along, and to destroy. */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import { MemoryVault } from "@sennit/memory-vault"
+import type { MemoryScope } from "@sennit/memory-vault"
+import { type Erasure, SessionService } from "@sennit/secure-sessions"
+import * as Chunk from "effect/Chunk"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import { Receipt, StorageFailed } from "./Api.ts"
+import { Conversations } from "./Conversations.ts"
+import { isMissing } from "./DemoError.ts"
+import { EventHub } from "./EventHub.ts"
+import { Identity } from "./Identity.ts"
+
+export class Privacy extends Context.Tag("@sennit/demo/Privacy")<Privacy, {
+  /**
+   * Destroys the key of the conversations, and removes memories and files. One that was stopped is completed by calling
+   * it again: the key goes last.
+   */
+  readonly erase: Effect.Effect<Receipt, StorageFailed>
+  /** All that is kept, in JSON lines; the last line says how many came before it. */
+  readonly export: Stream.Stream<string, StorageFailed>
+}>() {}
+
+const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
+
+/** Bytes of a file in one line of an export. */
+const CHUNK = 48 * 1024
+
+const recordOf = (record: Erasure.ExportRecord) => {
+  switch (record._tag) {
+    case "UserState":
+      return { type: "person", state: record.state }
+    case "Session": {
+      const { session } = record
+      return {
+        type: "conversation",
+        id: session.ref.id,
+        created: DateTime.formatIso(session.createTime),
+        updated: DateTime.formatIso(session.updateTime),
+        state: session.state
+      }
+    }
+    case "Event": {
+      const { author, body, id, sequence, time } = record.event
+      return { type: "event", conversation: record.ref.id, sequence, id, time: DateTime.formatIso(time), author, body }
+    }
+  }
+}
+
+const notReached = [
+  "Backups and copies of the data folder, made before: they still hold the encrypted conversations, and the key of that time.",
+  "Free blocks of the disk below the removed files, until the file system uses them again."
+]
+
+const make = Effect.fnUntraced(function*(folder: string, scope: MemoryScope.MemoryScope) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const sessions = yield* SessionService.SessionService
+  const conversations = yield* Conversations
+  const identity = yield* Identity
+  const hub = yield* EventHub
+  const memories = (yield* MemoryVault.MemoryVault).scoped(scope)
+
+  const idsOf = Effect.flatMap(
+    identity.owner,
+    (owner) => Effect.mapError(Stream.runCollect(Stream.map(sessions.list(owner), ({ ref }) => ref.id)), failed)
+  )
+
+  /** The paths of the files of a conversation, also of uploads that were cut off. */
+  const filesOf = (id: string) => {
+    const root = path.join(folder, "files", id)
+    return fs.readDirectory(root).pipe(
+      Effect.catchIf(isMissing, () => Effect.succeed([])),
+      Effect.map((names) => names.map((name) => ({ name, file: path.join(root, name) }))),
+      Effect.mapError(failed)
+    )
+  }
+
+  const removeFiles = Effect.fnUntraced(function*(id: string) {
+    const found = yield* filesOf(id)
+    yield* Effect.mapError(fs.remove(path.join(folder, "files", id), { recursive: true, force: true }), failed)
+    return found.length
+  })
+
+  const erase = conversations.alone(Effect.gen(function*() {
+    const owner = yield* identity.owner
+    const ids = [...yield* idsOf]
+    const counts = yield* Effect.forEach(ids, removeFiles)
+    const forgotten = yield* Effect.mapError(memories.forgetAll({ confirm: true }), failed)
+    const destroyed = yield* Effect.mapError(sessions.eraseUser(owner.app, owner.user), failed)
+    yield* identity.renew
+    yield* hub.publish(ids.map((conversation) => ({ type: "removed", conversation })))
+    const receipt = {
+      person: identity.name,
+      time: DateTime.formatIso(destroyed.time),
+      conversations: destroyed.sessions,
+      events: destroyed.events,
+      destroyedKey: Option.getOrNull(destroyed.keyId),
+      memories: forgotten.memories,
+      notes: forgotten.notes,
+      memoryLogEmptied: forgotten.logTruncated,
+      files: counts.reduce((sum, count) => sum + count, 0),
+      notReached
+    }
+    const digest = createHash("sha256").update(JSON.stringify(receipt)).digest("hex")
+    return new Receipt({ ...receipt, digest })
+  }))
+
+  const exportFile = (conversation: string, { file, name }: { readonly name: string; readonly file: string }) =>
+    Stream.mapAccum(
+      Stream.mapError(fs.stream(file, { chunkSize: CHUNK }), failed),
+      0,
+      (offset, bytes) =>
+        [offset + bytes.length, {
+          type: "file",
+          conversation,
+          name,
+          offset,
+          base64: Encoding.encodeBase64(bytes)
+        }] as const
+    )
+
+  const files = Stream.flatMap(
+    Stream.fromIterableEffect(idsOf),
+    (id) => Stream.flatMap(Stream.fromIterableEffect(filesOf(id)), (file) => exportFile(id, file))
+  )
+
+  const records = Stream.concatAll<object, StorageFailed, never>(Chunk.make(
+    Stream.flatMap(
+      Stream.fromEffect(identity.owner),
+      ({ app, user }) => Stream.mapBoth(sessions.exportUser(app, user), { onFailure: failed, onSuccess: recordOf })
+    ),
+    Stream.mapBoth(memories.export, {
+      onFailure: failed,
+      onSuccess: (line) => ({ type: "memory", record: JSON.parse(line) })
+    }),
+    files
+  ))
+
+  return Privacy.of({
+    erase,
+    export: Stream.suspend(() => {
+      let count = 0
+      const counted = Stream.tap(records, () => Effect.sync(() => count++))
+      const end = Stream.sync(() => ({ type: "end", records: count }))
+      return Stream.map(Stream.concat(counted, end), (record) => `${JSON.stringify(record)}\n`)
+    })
+  })
+})
+
+/** `scope` is whose memories these are. */
+export const layer = (folder: string, scope: MemoryScope.MemoryScope) => Layer.effect(Privacy, make(folder, scope))
