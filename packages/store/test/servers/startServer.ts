@@ -70,5 +70,5 @@ export const running = (program: string, args: ReadonlyArray<string>, port: numb
       schedule: Schedule.spaced("20 millis"),
       while: () => gone === undefined
     }).pipe(Effect.catchAll(() => Effect.dieMessage(gone ?? `${program} is not ready`)))
-    return { kill: end(child, "SIGKILL") }
+    return { pid: child.pid, kill: end(child, "SIGKILL") }
   })
