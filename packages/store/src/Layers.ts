@@ -225,7 +225,7 @@ export type ReadCapability =
 
 const reading: ReadonlySet<Capability> = new Set(
   Object.values<OperationSpec>(operations).flatMap((spec) =>
-    spec.changes === "nothing" ? [...spec.needs, ...gatesOf(spec)] : []
+    spec.changes === "nothing" ? spec.needs.concat(gatesOf(spec)) : []
   )
 )
 
@@ -301,10 +301,10 @@ export const fault = (decide: (request: FaultyRequest) => Fault | undefined): St
       Effect.suspend(() => {
         const nth = (counts.get(request.primitive) ?? 0) + 1
         counts.set(request.primitive, nth)
-        const fault = decide({ ...request, nth })
-        if (fault === undefined) return effect
-        const failure = Effect.fail(Driver.refuse(fault.condition))
-        return fault.when === "before" ? failure : Effect.zipRight(effect, failure)
+        const decision = decide({ ...request, nth })
+        if (decision === undefined) return effect
+        const failure = Effect.fail(Driver.refuse(decision.condition))
+        return decision.when === "before" ? failure : Effect.zipRight(effect, failure)
       })))
 }
 

@@ -24,8 +24,8 @@ import type * as Driver from "./Driver.ts"
 import { guardOpening } from "./internal/kernel.ts"
 import { makeKeyedLock } from "./internal/keyedLock.ts"
 import { classifyErrno, nowFs } from "./internal/localFile.ts"
-import { makeRoot, openRoot } from "./internal/localFolder.ts"
-import { listPage, sweep } from "./internal/localList.ts"
+import { makeRoot, nameNatively, openRoot } from "./internal/localFolder.ts"
+import { listPage, removeFolder, sweep } from "./internal/localList.ts"
 import * as Read from "./internal/localRead.ts"
 import type { Local } from "./internal/localSpot.ts"
 import { makeStamps } from "./internal/localVersion.ts"
@@ -111,7 +111,7 @@ export const make = (
           stamp: makeStamps(),
           durable: options.durability === "fsync",
           chunkBytes: 256 * 1024
-        })
+        }, nameNatively(options.root))
       )
     })
   )
@@ -139,7 +139,10 @@ export const layerConfig = (
 /** How many calls may be made at once before timers and sockets have their turn: a millisecond's worth. */
 const callsPerTurn = 32
 
-const makeDriver = (local: Local): Driver.Driver<LocalCapability> => {
+const makeDriver = (
+  local: Local,
+  native: NonNullable<Driver.Driver["native"]>
+): Driver.Driver<LocalCapability> => {
   const turn = makeTurns(callsPerTurn)
   const inTurn = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => Effect.zipRight(turn, call)
   return {
@@ -152,12 +155,15 @@ const makeDriver = (local: Local): Driver.Driver<LocalCapability> => {
     },
     stat: (key) => inTurn(Read.statObject(local, key)),
     get: (key, options) => inTurn(Read.getObject(local, key, options)),
+    openReader: (key) => inTurn(Read.openReader(local, key)),
     getAll: (key, options) => inTurn(Read.getAll(local, key, options)),
     put: (key, body, { mode }) => inTurn(Write.putObject(local, key, body, mode)),
     delete: (key, { ifMatch }) => inTurn(Write.deleteObject(local, key, ifMatch)),
     listPage: (prefix, { recursive }) => inTurn(listPage(local.folders, prefix, recursive)),
     move: (from, to, mode) => inTurn(Write.moveObject(local, from, to, mode)),
     copy: (from, to, mode) => inTurn(Write.copyObject(local, from, to, mode)),
+    removeFolder: (key) => removeFolder(local.folders, key),
+    native,
     classify: classifyErrno
   }
 }

@@ -83,7 +83,7 @@ describe("crash", () => {
   it.scopedLive("after kill -9 every object is an old or a new version, and opening sweeps the rest", () =>
     Effect.gen(function*() {
       const { root } = yield* open
-      for (const lines of [0, 3, 8, 47]) {
+      for (const lines of [0, 3, 8, 47, 112, 330]) {
         const child = yield* start("overwriteForever.ts", root)
         const reader = linesOf(child)
         for (let line = 0; line <= lines; line++) yield* Effect.promise(() => reader.next())
@@ -120,9 +120,16 @@ describe("interruption", () => {
       yield* store.write("a", "old", overwrite)
       const before = openBelow(root)
       const part = new Uint8Array(1000)
-      for (let pauses = 0; pauses < 200; pauses++) {
+      for (let pauses = 0; pauses < 1000; pauses++) {
         const body = Stream.concat(Stream.make(part, part, part), Stream.never)
-        const writer = yield* Effect.fork(store.write(pauses % 2 === 0 ? "a" : `new/${pauses}/b`, body, overwrite))
+        const target = pauses % 2 === 0 ? "a" : `new/${pauses}/b`
+        const opened = Effect.scoped(
+          Effect.zipRight(
+            Effect.flatMap(store.openAtomic(target, overwrite), ({ write }) => write(part)),
+            Effect.never
+          )
+        )
+        const writer = yield* Effect.fork(pauses % 3 === 0 ? opened : store.write(target, body, overwrite))
         const reader = yield* Effect.fork(Stream.runDrain(store.read("a")))
         for (let pause = 0; pause < pauses % 40; pause++) {
           yield* Effect.async<void>((resume) => {

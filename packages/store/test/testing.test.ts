@@ -39,7 +39,8 @@ describe("fault injection", () => {
 describe("the contract suite", () => {
   it("is filtered by what a store offers and lacks", () => {
     const none = conformanceFor(new Set())
-    expect(none).toEqual([])
+    expect(none.map(({ needs }) => needs)).toEqual(none.map(() => []))
+    expect(none.length).toBeLessThan(3)
     const all = conformanceFor(new Set(Capability.all))
     expect(conformance.filter((one) => !all.includes(one)).every(({ lacks }) => lacks.length > 0)).toBe(true)
     expect(new Set(conformance.map(({ name }) => name)).size).toBe(conformance.length)

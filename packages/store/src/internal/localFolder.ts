@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Driver from "../Driver.ts"
-import type * as StorePath from "../StorePath.ts"
+import * as StorePath from "../StorePath.ts"
 import { closeFd, nowFs } from "./localFile.ts"
 
 /** @internal */
@@ -159,6 +159,18 @@ const walkRealPaths = (root: string) => (segments: ReadonlyArray<string>, create
     removeEmpty(segments.map((_, depth) => pathOf(depth + 1)))
   }
   return { folder: { path, unsynced: [path, ...unsynced], prune }, close: () => {} }
+}
+
+/** @internal A key is the path below the root, with the separators of the system. */
+export const nameNatively = (root: string): NonNullable<Driver.Driver["native"]> => {
+  const top = Path.resolve(root)
+  return {
+    toPath: (prefix) => Path.join(top, ...StorePath.segments(prefix)),
+    toKey: (path) => {
+      const below = Path.relative(top, path)
+      return Path.isAbsolute(path) ? below.split(Path.sep).join("/") : undefined
+    }
+  }
 }
 
 /** @internal */

@@ -149,6 +149,22 @@ const describeOne = (name: Name, stats: Fs.BigIntStats): Entry | undefined => {
   return stats.isFile() ? { _tag: "Object", key: name.key, ...versionOf(stats) } : undefined
 }
 
+/** @internal Removes a folder without objects and those in it; what is left of it is something else. */
+export const removeFolder = (folders: Folders, key: StorePath.Key): Effect.Effect<void, Driver.Failure> =>
+  Effect.gen(function*() {
+    for (const dirent of yield* unlessGone(readFolder(folders, key), [])) {
+      const inner = StorePath.isKey(dirent.name) ? StorePath.join(key, dirent.name) : undefined
+      if (inner === undefined || Either.isLeft(inner) || !dirent.isDirectory()) {
+        return yield* Driver.refuse({ _tag: "DirectoryNotEmpty" }, key)
+      }
+      yield* removeFolder(folders, inner.right)
+    }
+    yield* unlessGone(
+      withFolder(folders, StorePath.segments(key), { create: false }, ({ prune }) => Effect.sync(prune)),
+      undefined
+    )
+  })
+
 /** @internal Removes unfinished writes that nobody has touched since `before`; answers how many. */
 export const sweep = (
   folders: Folders,

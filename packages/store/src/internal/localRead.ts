@@ -80,6 +80,23 @@ export const getAll = (
 /** Content type and metadata are not kept. */
 const attributes = { contentType: Option.none<string>(), metadata: {} }
 
+/** @internal The descriptor stays open: it is one version, whatever becomes of its name. */
+export const openReader = (
+  local: Local,
+  key: StorePath.Key
+): Effect.Effect<Driver.OpenReader, Driver.Failure, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(nowFs(() => openNow(local, key)), ({ fd }) => closeFd(fd)),
+    ({ fd, version }) => ({
+      version,
+      attributes,
+      readAt: (offset, length) => {
+        const { end, start } = resolveRange({ offset, length }, version.size)
+        return readAll(fd, start, end, local.chunkBytes)
+      }
+    })
+  )
+
 /** @internal */
 export const statObject = (local: Local, key: StorePath.Key): Effect.Effect<Driver.Node, Driver.Failure> =>
   nowFs((): Driver.Node => {

@@ -17,6 +17,8 @@ import type { StoreError } from "../StoreError.ts"
 import * as StorePath from "../StorePath.ts"
 import type { Conformance } from "./Case.ts"
 import { gates } from "./gates.ts"
+import { looking } from "./looking.ts"
+import { opening } from "./opening.ts"
 import { reading } from "./reading.ts"
 import { writing } from "./writing.ts"
 
@@ -31,7 +33,7 @@ export { type Conformance, ConformanceFailure } from "./Case.ts"
  * @since 0.1.0
  * @category conformance
  */
-export const conformance: ReadonlyArray<Conformance> = [...reading, ...writing, ...gates]
+export const conformance: ReadonlyArray<Conformance> = [...reading, ...looking, ...opening, ...writing, ...gates]
 
 /**
  * The cases that a store with these capabilities has to pass.
