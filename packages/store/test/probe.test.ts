@@ -5,12 +5,13 @@ import { Chunk, Context, DateTime, Effect, Either, Option, Stream } from "effect
 
 const attributes = { contentType: Option.none(), metadata: {} }
 
+const refuse = (tag: "NotFound" | "AlreadyExists" | "PreconditionFailed") => Effect.fail(Driver.refuse({ _tag: tag }))
+
 /** Declares every condition, and like many a server ignores those that it is told to ignore. */
 const careless = (ignored: ReadonlyArray<Capability.Capability>) => {
   const objects = new Map<string, { readonly bytes: Uint8Array; readonly version: { size: number; etag: string } }>()
   const enforces = (capability: Capability.Capability) => !ignored.includes(capability)
   const modifiedAt = DateTime.unsafeMake(0)
-  const refuse = (tag: "NotFound" | "AlreadyExists" | "PreconditionFailed") => Effect.fail(Driver.refuse({ _tag: tag }))
   let writes = 0
   const capabilities = [
     "read",

@@ -67,7 +67,7 @@ export const keepAnswers = (options: CacheOptions, stat: Driver.Driver["stat"]):
       const etag = yield* etagOf(key)
       const slot: Slot = { answer, etag, expires: Number.POSITIVE_INFINITY }
       slots.set(name, slot)
-      const exit = yield* Effect.onExit(effect, (exit) =>
+      const value = yield* Effect.onExit(effect, (exit) =>
         Effect.gen(function*() {
           if (Exit.isFailure(exit) || sizeOf(exit.value) > options.maxBytes) {
             if (slots.get(name) === slot) slots.delete(name)
@@ -75,7 +75,7 @@ export const keepAnswers = (options: CacheOptions, stat: Driver.Driver["stat"]):
           slot.expires = (yield* Clock.currentTimeMillis) + options.timeToLive
           yield* Deferred.succeed(answer, exit)
         }))
-      return own(exit)
+      return own(value)
     })
   const recall = <A, X, R>(call: Call, effect: Effect.Effect<A, X, R>): Effect.Effect<A, X, R> => {
     const key = keyOf(call, call.path)

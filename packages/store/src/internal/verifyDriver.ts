@@ -25,8 +25,8 @@ export const verifyDriver = (driver: Driver.Driver): Driver.Driver => {
       if (options.range !== undefined) return driver.get(key, options)
       return Effect.flatMap(
         look(key, options),
-        ({ digest, options }) =>
-          Effect.map(driver.get(key, options), (object) => digest === undefined ? object : checked(object, digest))
+        ({ digest, options: pinned }) =>
+          Effect.map(driver.get(key, pinned), (object) => digest === undefined ? object : checked(object, digest))
       )
     },
     ...(getAll === undefined ? {} : {
@@ -34,7 +34,7 @@ export const verifyDriver = (driver: Driver.Driver): Driver.Driver => {
         if (options.range !== undefined) return getAll(key, options)
         return Effect.flatMap(
           look(key, options),
-          ({ digest, options }) =>
+          ({ digest, options: pinned }) =>
             Effect.tap(
               getAll(key, options),
               (bytes) => digest === undefined ? Effect.void : compare(digest, digestOf("sha256", bytes))

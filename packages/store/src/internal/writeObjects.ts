@@ -66,11 +66,11 @@ const putter = (kernel: Kernel, operation: string): Put => {
       }
       return Effect.suspend(() => {
         let digest: Digest | undefined
-        const body = digestStream(algorithm, own, (actual) => {
+        const digested = digestStream(algorithm, own, (actual) => {
           digest = actual
           return checkDigest(where, expected, actual)
         })
-        return Effect.map(send(body), (version) => written(digest)(version))
+        return Effect.map(send(digested), (version) => written(digest)(version))
       })
     })
 }

@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { ListOptions } from "../Operations.ts"
+import type { StoreOf } from "../Store.ts"
 import { define, expectFailure, expectSame, overwrite, toArray } from "./Case.ts"
 import type { Conformance } from "./Case.ts"
 
@@ -27,14 +29,16 @@ const head = define({
 /** Sorted by their UTF-8 bytes. */
 const tree = ["a-b.txt", "a/b.txt", "a/c/d.md", "a/c/e/f.txt", "a0.txt", "g/h/i.txt", "z.md"]
 
+const keysOf = (store: StoreOf<"list">) => (prefix: string, options: ListOptions) =>
+  Effect.map(toArray(store.list(prefix, options)), (entries) => entries.map(({ key }) => key))
+
 const depth = define({
   name: "a listing goes as deep, starts where and keeps what it is told",
   uses: ["write", "list"],
   run: (store) =>
     Effect.gen(function*() {
       yield* Effect.forEach(tree, (key) => store.write(key, key, overwrite))
-      const keys = (prefix: string, options: Parameters<typeof store.list>[1]) =>
-        Effect.map(toArray(store.list(prefix, options)), (entries) => entries.map(({ key }) => key))
+      const keys = keysOf(store)
       const all = { recursive: true }
       for (
         const [maxDepth, expected] of [
