@@ -17,7 +17,9 @@ export class ConversationSummary extends Schema.Class<ConversationSummary>("Conv
   id: Schema.String,
   title: Schema.String,
   updatedAt: Schema.Number,
-  running: Schema.Boolean
+  running: Schema.Boolean,
+  /** Of a search: the words around what was found. */
+  hit: Schema.optional(Schema.String)
 }) {}
 
 /** What the person asked. */
@@ -67,7 +69,40 @@ export class MemorySummary extends Schema.Class<MemorySummary>("MemorySummary")(
   id: Schema.String,
   text: Schema.String,
   type: Schema.String,
-  savedAt: Schema.Number
+  savedAt: Schema.Number,
+  /** One more with every correction. */
+  version: Schema.Number,
+  /** Since when, and until when, it is so; null while it holds. */
+  validFrom: Schema.Number,
+  validTo: Schema.NullOr(Schema.Number),
+  /** Why it was recalled: parts that add up to the score. */
+  why: Schema.optional(Schema.Struct({
+    score: Schema.Number,
+    parts: Schema.Array(Schema.Struct({ name: Schema.String, share: Schema.Number }))
+  }))
+}) {}
+
+/** What a memory said from one version on. */
+export class MemoryRevision extends Schema.Class<MemoryRevision>("MemoryRevision")({
+  version: Schema.Number,
+  text: Schema.String,
+  recordedAt: Schema.Number
+}) {}
+
+/** A record of the database: the bytes that are there, and what they say to who has the key. */
+export class StoredRecord extends Schema.Class<StoredRecord>("StoredRecord")({
+  table: Schema.String,
+  /** In clear in the database, like time and size. */
+  row: Schema.String,
+  time: Schema.String,
+  size: Schema.Number,
+  /** The first bytes, in hexadecimal. */
+  head: Schema.String,
+  /** Id of the person's data key, and of the key that protects it. */
+  dataKey: Schema.String,
+  wrappedBy: Schema.String,
+  /** What it says, or its beginning. */
+  clear: Schema.String
 }) {}
 
 /** What the page says about the server it talks to. */
@@ -187,6 +222,17 @@ export class KeyStatus extends Schema.Class<KeyStatus>("KeyStatus")({
   records: Schema.Number
 }) {}
 
+/** Somebody else changed or forgot the memory meanwhile. */
+export class MemoryChanged extends Schema.TaggedError<MemoryChanged>()(
+  "MemoryChanged",
+  { id: Schema.String },
+  HttpApiSchema.annotations({ status: 409 })
+) {
+  override get message() {
+    return "This memory was changed or forgotten meanwhile. Nothing was written: look at it again, then correct it."
+  }
+}
+
 /** Nothing was changed; `detail` is what stands in the way. */
 export class RotationRefused extends Schema.TaggedError<RotationRefused>()(
   "RotationRefused",
@@ -229,7 +275,12 @@ export type UploadRefusal = typeof UploadRefusal.Type
 const conversationPath = Schema.Struct({ conversation: Schema.String })
 
 export class Conversations extends HttpApiGroup.make("conversations")
-  .add(HttpApiEndpoint.get("list", "/conversations").addSuccess(Schema.Array(ConversationSummary)))
+  .add(
+    // `search` is looked for in titles, questions and answers.
+    HttpApiEndpoint.get("list", "/conversations")
+      .setUrlParams(Schema.Struct({ search: Schema.optional(Schema.String) }))
+      .addSuccess(Schema.Array(ConversationSummary))
+  )
   .add(HttpApiEndpoint.post("create", "/conversations").addSuccess(ConversationSummary))
   .add(
     HttpApiEndpoint.get("get", "/conversations/:conversation")
@@ -260,9 +311,29 @@ export class Conversations extends HttpApiGroup.make("conversations")
   .addError(StorageFailed)
 {}
 
+const memoryPath = Schema.Struct({ memory: Schema.String })
+
 export class Memories extends HttpApiGroup.make("memories")
-  .add(HttpApiEndpoint.get("list", "/memories").addSuccess(Schema.Array(MemorySummary)))
-  .add(HttpApiEndpoint.del("forget", "/memories/:memory").setPath(Schema.Struct({ memory: Schema.String })))
+  .add(
+    HttpApiEndpoint.get("list", "/memories")
+      .setUrlParams(
+        Schema.Struct({ question: Schema.optional(Schema.String), asOf: Schema.optional(Schema.NumberFromString) })
+      )
+      .addSuccess(Schema.Array(MemorySummary))
+  )
+  .add(
+    HttpApiEndpoint.patch("correct", "/memories/:memory")
+      .setPath(memoryPath)
+      .setPayload(Schema.Struct({ version: Schema.Number, text: Schema.NonEmptyString }))
+      .addSuccess(MemorySummary)
+      .addError(MemoryChanged)
+  )
+  .add(
+    HttpApiEndpoint.get("history", "/memories/:memory/history")
+      .setPath(memoryPath)
+      .addSuccess(Schema.Array(MemoryRevision))
+  )
+  .add(HttpApiEndpoint.del("forget", "/memories/:memory").setPath(memoryPath))
   .addError(StorageFailed)
 {}
 
@@ -277,6 +348,12 @@ export class Privacy extends HttpApiGroup.make("privacy")
     HttpApiEndpoint.post("erase", "/erasure")
       .setPayload(Schema.Struct({ confirm: Schema.Literal(true) }))
       .addSuccess(Receipt)
+  )
+  .add(
+    HttpApiEndpoint.get("stored", "/conversations/:conversation/stored")
+      .setPath(conversationPath)
+      .addSuccess(Schema.Array(StoredRecord))
+      .addError(NoSuchConversation)
   )
   .addError(StorageFailed)
 {}

@@ -6,6 +6,7 @@ import { type Agent, AgentRuns, type ChatModel, Files, type Memory, type WebClie
 import * as StoreFiles from "@sennit/agent/adapters/StoreFiles"
 import { Session, SessionService } from "@sennit/secure-sessions"
 import { Store, type StoreError } from "@sennit/store"
+import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
@@ -41,8 +42,8 @@ export interface Options {
 }
 
 export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Conversations, {
-  /** The latest conversations in which something was asked, newest first. */
-  readonly list: Effect.Effect<ReadonlyArray<ConversationSummary>, StorageFailed>
+  /** The latest conversations in which something was asked, newest first; with a text, those in which it occurs. */
+  readonly list: (search?: string) => Effect.Effect<ReadonlyArray<ConversationSummary>, StorageFailed>
   readonly create: Effect.Effect<ConversationSummary, StorageFailed>
   readonly get: (id: string) => Effect.Effect<Conversation, NoSuchConversation | StorageFailed>
   /** Stops its run, then deletes the conversation and its files. */
@@ -70,6 +71,9 @@ export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Con
 
 const MAX_BEGINNING = 64
 const LISTED = 50
+/** How many of the latest conversations a search reads. */
+const SEARCHED = 1000
+const AROUND = 40
 const TITLE_LENGTH = 80
 const UNTITLED = "New conversation"
 
@@ -89,6 +93,16 @@ const summaryOf = (session: Session.Session, running: boolean): ConversationSumm
     running
   })
 }
+
+/** The words around the first place where it occurs. */
+const findIn = (texts: ReadonlyArray<string>, search: string): Option.Option<string> =>
+  Arr.findFirst(texts, (text) => {
+    const at = text.toLowerCase().indexOf(search.toLowerCase())
+    if (at < 0) return Option.none()
+    const from = Math.max(0, at - AROUND)
+    const until = Math.min(text.length, at + search.length + AROUND)
+    return Option.some(`${from > 0 ? "…" : ""}${text.slice(from, until)}${until < text.length ? "…" : ""}`)
+  })
 
 const decodeId = Schema.decodeUnknownOption(Session.SessionId)
 
@@ -156,6 +170,16 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
         Effect.map((files) => [...files]),
         Effect.mapError(failed)
       ))
+
+  /** The line of the list for this conversation; none when it is gone or the text is not in it. */
+  const look = Effect.fnUntraced(function*(id: string, search: string) {
+    if (search === "") return Option.some(summaryOf(yield* read(id, 0), lives.has(id)))
+    const session = yield* read(id)
+    const blocks = fold((yield* readLog(session)).flatMap(({ events }) => events), undefined)
+    const said = blocks.flatMap((block) => block.type === "question" || block.type === "text" ? [block.text] : [])
+    const summary = summaryOf(session, lives.has(id))
+    return Option.map(findIn([summary.title, ...said], search), (hit) => new ConversationSummary({ ...summary, hit }))
+  }, Effect.catchTag("NoSuchConversation", () => Effect.succeedNone))
 
   const announce = (session: Session.Session, running: boolean) =>
     hub.publish([{ type: "conversation", conversation: summaryOf(session, running) }])
@@ -231,16 +255,18 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
   }
 
   return Conversations.of({
-    list: Stream.flatMap(Stream.fromEffect(owner), sessions.list).pipe(
-      Stream.filter(({ eventCount }) => eventCount > 0),
-      Stream.take(LISTED),
-      // Titles are what was said, so they are sealed like it.
-      Stream.mapEffect(({ ref }) => sessions.get(ref, { recent: 0 })),
-      Stream.filterMap(Option.map((session) => summaryOf(session, lives.has(session.ref.id)))),
-      Stream.runCollect,
-      Effect.map((summaries) => [...summaries]),
-      Effect.mapError(failed)
-    ),
+    list: (search = "") =>
+      Stream.flatMap(Stream.fromEffect(owner), sessions.list).pipe(
+        Stream.filter(({ eventCount }) => eventCount > 0),
+        // Titles are what was said, so they are sealed like it.
+        search.trim() === "" ? Stream.take(LISTED) : Stream.take(SEARCHED),
+        Stream.mapError(failed),
+        Stream.mapEffect(({ ref }) => look(ref.id, search.trim())),
+        Stream.filterMap((found) => found),
+        Stream.take(LISTED),
+        Stream.runCollect,
+        Effect.map((summaries) => [...summaries])
+      ),
     create: gate.withPermits(1)(Effect.mapBoth(Effect.flatMap(owner, sessions.create), {
       onFailure: failed,
       onSuccess: (session) => summaryOf(session, false)

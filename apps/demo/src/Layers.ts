@@ -24,6 +24,7 @@ import * as EventHub from "./EventHub.ts"
 import * as Identity from "./Identity.ts"
 import * as Keys from "./Keys.ts"
 import * as Notes from "./Notes.ts"
+import * as OnDisk from "./OnDisk.ts"
 import * as Privacy from "./Privacy.ts"
 import * as Rotation from "./Rotation.ts"
 import { About } from "./Server.ts"
@@ -83,7 +84,9 @@ export const layer = (config: DemoConfig) =>
     )
     const web = NetWebClient.layer({ hosts: config.allowedHosts })
     return Layer.mergeAll(
-      Privacy.layer(folder, scope).pipe(Layer.provideMerge(Conversations.layer({ agent: assistant }))),
+      Layer.merge(Privacy.layer(folder, scope), OnDisk.layer).pipe(
+        Layer.provideMerge(Conversations.layer({ agent: assistant }))
+      ),
       Notes.layer(scope),
       Rotation.layer,
       about(config, folder)

@@ -15,6 +15,7 @@ import { Conversations } from "./Conversations.ts"
 import { EventHub, type Followed } from "./EventHub.ts"
 import * as Guard from "./Guard.ts"
 import { Notes } from "./Notes.ts"
+import { OnDisk } from "./OnDisk.ts"
 import { Privacy } from "./Privacy.ts"
 import { Rotation } from "./Rotation.ts"
 
@@ -25,7 +26,7 @@ const conversationsLive = HttpApiBuilder.group(DemoApi, "conversations", (handle
   Effect.gen(function*() {
     const conversations = yield* Conversations
     return handlers
-      .handle("list", () => conversations.list)
+      .handle("list", ({ urlParams }) => conversations.list(urlParams.search))
       .handle("create", () => conversations.create)
       .handle("get", ({ path }) => conversations.get(path.conversation))
       .handle("delete", ({ path }) => conversations.delete(path.conversation))
@@ -37,7 +38,9 @@ const memoriesLive = HttpApiBuilder.group(DemoApi, "memories", (handlers) =>
   Effect.gen(function*() {
     const notes = yield* Notes
     return handlers
-      .handle("list", () => notes.list)
+      .handle("list", ({ urlParams }) => notes.list(urlParams))
+      .handle("correct", ({ path, payload }) => notes.correct(path.memory, payload.version, payload.text))
+      .handle("history", ({ path }) => notes.history(path.memory))
       .handle("forget", ({ path }) => notes.forget(path.memory))
   }))
 
@@ -48,11 +51,14 @@ const keysLive = HttpApiBuilder.group(DemoApi, "keys", (handlers) =>
       // Who asked may go away; the change of keys goes on to its end.
       .handle("rotate", () => Effect.uninterruptible(rotation.rotate))))
 
-const privacyLive = HttpApiBuilder.group(
-  DemoApi,
-  "privacy",
-  (handlers) => Effect.map(Privacy, ({ erase }) => handlers.handle("erase", () => Effect.uninterruptible(erase)))
-)
+const privacyLive = HttpApiBuilder.group(DemoApi, "privacy", (handlers) =>
+  Effect.gen(function*() {
+    const { erase } = yield* Privacy
+    const { stored } = yield* OnDisk
+    return handlers
+      .handle("erase", () => Effect.uninterruptible(erase))
+      .handle("stored", ({ path }) => stored(path.conversation))
+  }))
 
 const serverLive = HttpApiBuilder.group(
   DemoApi,

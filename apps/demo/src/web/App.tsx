@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react"
-import { go, NEW, readMemories, removeConversation } from "./actions.ts"
+import { go, NEW, removeConversation } from "./actions.ts"
 import { Composer } from "./Composer.tsx"
+import { readPanels, search } from "./insight.ts"
 import { Inspector } from "./Inspector.tsx"
 import { useState } from "./store.ts"
 import { Thread } from "./Thread.tsx"
@@ -22,22 +23,31 @@ const Link = ({ to, children, current }: { to: string; children: React.ReactNode
 )
 
 const Conversations = () => {
-  const conversations = useState((state) => state.conversations)
+  const found = useState((state) => state.found)
+  const all = useState((state) => state.conversations)
+  const conversations = found ?? all
   const route = useState((state) => state.route)
   return (
     <>
       <Link to="/" current={route === undefined}>New conversation</Link>
+      <input
+        type="search"
+        aria-label="Search conversations"
+        placeholder="Search"
+        onChange={(event) => search(event.target.value)}
+      />
       {conversations === undefined ?
         <p className="muted" aria-busy="true">Reading…</p> :
         conversations.length === 0 ?
-        <p className="muted">No conversations yet.</p> :
+        <p className="muted">{found === undefined ? "No conversations yet." : "Nothing found."}</p> :
         (
           <ul>
-            {conversations.map(({ id, running, title }) => (
+            {conversations.map(({ hit, id, running, title }) => (
               <li key={id}>
                 <Link to={`/c/${id}`} current={route === id}>
                   {title}
                   {running ? <span className="badge">running</span> : null}
+                  {hit === undefined ? null : <span className="hit">{hit}</span>}
                 </Link>
                 <button
                   type="button"
@@ -116,7 +126,7 @@ export const App = () => {
           <button
             type="button"
             onClick={() => {
-              readMemories()
+              readPanels()
               inspector.current?.showModal()
             }}
           >

@@ -19,7 +19,7 @@ const explain = (error: { readonly _tag: string; readonly message: string }): st
     : error.message
 
 /** Runs an action and shows why it failed; a later success takes the message away. */
-const act = <E extends { readonly _tag: string; readonly message: string }>(
+export const act = <E extends { readonly _tag: string; readonly message: string }>(
   action: Effect.Effect<void, E, HttpClient.HttpClient>
 ): void =>
   fork(action.pipe(
@@ -42,15 +42,9 @@ const readConversation = Effect.fn("readConversation")(function*(id: string) {
 
 const readLists = Effect.gen(function*() {
   const { conversations, server } = yield* api
-  const [list, info] = yield* Effect.all([conversations.list(), server.info()], { concurrency: 2 })
+  const [list, info] = yield* Effect.all([conversations.list({ urlParams: {} }), server.info()], { concurrency: 2 })
   update({ conversations: list, info })
 })
-
-export const readMemories = (): void =>
-  act(Effect.gen(function*() {
-    const { memories } = yield* api
-    update({ memories: yield* memories.list() })
-  }))
 
 const readAll = (): void =>
   act(Effect.gen(function*() {
@@ -170,13 +164,6 @@ export const removeConversation = (id: string): void =>
     const { conversations } = yield* api
     yield* conversations.delete({ path: { conversation: id } })
     if (current().route === id) go("/")
-  }))
-
-export const forgetMemory = (id: string): void =>
-  act(Effect.gen(function*() {
-    const { memories } = yield* api
-    yield* memories.forget({ path: { memory: id } })
-    update({ memories: yield* memories.list() })
   }))
 
 // --- events ----------------------------------------------------------------------------------------------------

@@ -7,3 +7,7 @@ export const keepDraft = (conversation: string, text: string): void =>
   text === "" ? localStorage.removeItem(key(conversation)) : localStorage.setItem(key(conversation), text)
 
 export const forgetDraft = (conversation: string): void => localStorage.removeItem(key(conversation))
+
+export const forgetDrafts = (): void => {
+  for (const name of Object.keys(localStorage)) if (name.startsWith(key(""))) localStorage.removeItem(name)
+}

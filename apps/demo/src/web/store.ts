@@ -5,8 +5,12 @@ import type {
   Conversation,
   ConversationSummary,
   FileSummary,
+  KeyStatus,
+  MemoryRevision,
   MemorySummary,
+  Receipt,
   ServerInfo,
+  StoredRecord,
   UiEvent
 } from "../Api.ts"
 import { apply } from "../Thread.ts"
@@ -22,7 +26,16 @@ export interface State {
   readonly connection: "connecting" | "live" | "lost"
   readonly info: ServerInfo | undefined
   readonly conversations: ReadonlyArray<ConversationSummary> | undefined
+  /** What a search found; undefined while nothing is searched for. */
+  readonly found: ReadonlyArray<ConversationSummary> | undefined
   readonly memories: ReadonlyArray<MemorySummary> | undefined
+  /** The memory whose versions are shown. */
+  readonly revisions: { readonly id: string; readonly all: ReadonlyArray<MemoryRevision> } | undefined
+  readonly keys: KeyStatus | undefined
+  /** What is being done to the keys or the data; one at a time. */
+  readonly working: "rotating" | "erasing" | undefined
+  readonly stored: ReadonlyArray<StoredRecord> | undefined
+  readonly receipt: Receipt | undefined
   /** The conversation of the address: undefined on the page of a new one. */
   readonly route: string | undefined
   readonly open: OpenConversation | undefined
@@ -48,7 +61,13 @@ let state: State = {
   connection: "connecting",
   info: undefined,
   conversations: undefined,
+  found: undefined,
   memories: undefined,
+  revisions: undefined,
+  keys: undefined,
+  working: undefined,
+  stored: undefined,
+  receipt: undefined,
   route: undefined,
   open: undefined,
   visit: 0,

@@ -1,0 +1,99 @@
+/** What the panels do: search, memory, keys, erasure. */
+import * as Effect from "effect/Effect"
+import { act, go } from "./actions.ts"
+import { api } from "./client.ts"
+import { forgetDrafts } from "./drafts.ts"
+import { current, update } from "./store.ts"
+
+/** The last search; an earlier one that answers later is not shown. */
+let searched = ""
+
+export const search = (text: string): void => {
+  searched = text.trim()
+  if (searched === "") return update({ found: undefined })
+  const wanted = searched
+  act(Effect.gen(function*() {
+    const { conversations } = yield* api
+    const found = yield* conversations.list({ urlParams: { search: wanted } })
+    if (searched === wanted) update({ found })
+  }))
+}
+
+// --- memory ----------------------------------------------------------------------------------------------------
+
+export interface MemoryQuestion {
+  readonly question: string
+  /** Epoch milliseconds; undefined for now. */
+  readonly asOf: number | undefined
+}
+
+let asked: MemoryQuestion = { question: "", asOf: undefined }
+
+const readMemories = Effect.gen(function*() {
+  const { memories } = yield* api
+  const { asOf, question } = asked
+  update({ memories: yield* memories.list({ urlParams: { question, asOf } }), revisions: undefined })
+})
+
+export const askMemory = (question: MemoryQuestion): void => {
+  asked = question
+  act(readMemories)
+}
+
+export const forgetMemory = (id: string): void =>
+  act(Effect.flatMap(api, ({ memories }) => Effect.zipRight(memories.forget({ path: { memory: id } }), readMemories)))
+
+export const correctMemory = (id: string, version: number, text: string, done: () => void): void =>
+  act(Effect.gen(function*() {
+    const { memories } = yield* api
+    yield* memories.correct({ path: { memory: id }, payload: { version, text } })
+    yield* readMemories
+    done()
+  }))
+
+export const showHistory = (id: string): void =>
+  act(Effect.gen(function*() {
+    const { memories } = yield* api
+    update({ revisions: { id, all: yield* memories.history({ path: { memory: id } }) } })
+  }))
+
+// --- sessions --------------------------------------------------------------------------------------------------
+
+const readSessions = Effect.gen(function*() {
+  const { keys, privacy } = yield* api
+  const { route } = current()
+  const stored = route === undefined ? undefined : yield* privacy.stored({ path: { conversation: route } })
+  update({ keys: yield* keys.status(), stored })
+})
+
+export const readPanels = (): void => {
+  asked = { question: "", asOf: undefined }
+  update({ receipt: undefined })
+  act(Effect.all([readMemories, readSessions], { concurrency: 2, discard: true }))
+}
+
+const working = (what: "rotating" | "erasing") =>
+  Effect.acquireRelease(
+    Effect.sync(() => update({ working: what })),
+    () => Effect.sync(() => update({ working: undefined }))
+  )
+
+export const rotateKey = (): void =>
+  act(Effect.scoped(Effect.gen(function*() {
+    yield* working("rotating")
+    const { keys } = yield* api
+    update({ keys: yield* keys.rotate(), status: "The key was changed." })
+    yield* readSessions
+  })))
+
+export const eraseEverything = (): void =>
+  act(Effect.scoped(Effect.gen(function*() {
+    yield* working("erasing")
+    const { conversations, privacy } = yield* api
+    const receipt = yield* privacy.erase({ payload: { confirm: true } })
+    forgetDrafts()
+    go("/")
+    update({ receipt, status: "Everything was erased.", conversations: yield* conversations.list({ urlParams: {} }) })
+    yield* readMemories
+    yield* readSessions
+  })))

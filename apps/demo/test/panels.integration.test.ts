@@ -1,0 +1,129 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { readFile } from "node:fs/promises"
+import type { Page } from "playwright-core"
+import { missingBrowser, openPage } from "./servers/browser.ts"
+import { everyByte, startDemo, temporaryFolder } from "./servers/demo.ts"
+
+const does = <A>(work: () => Promise<A>) => Effect.promise(work)
+
+/** Asks on the page and waits for the end of the answer. */
+const ask = (page: Page, question: string) =>
+  does(async () => {
+    const endings = await page.locator(".finish").count()
+    await page.getByLabel("Your message").fill(question)
+    await page.getByLabel("Your message").press("Enter")
+    await page.locator(".finish").nth(endings).waitFor()
+  })
+
+const openPanels = (page: Page) => does(() => page.getByRole("button", { name: "Memory and storage" }).click())
+
+/** Clicks what begins a download, and gives the text of the file. */
+const downloaded = (page: Page, click: () => Promise<void>) =>
+  does(async () => {
+    const [download] = await Promise.all([page.waitForEvent("download"), click()])
+    return readFile(await download.path(), "utf8")
+  })
+
+describe.skipIf(missingBrowser !== undefined)(`the panels${missingBrowser ?? ""}`, () => {
+  it.scopedLive("show the bytes on the disk, change the key, export, and erase with a receipt", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data })
+      const { complaints, foreign, page } = yield* openPage(address)
+      yield* ask(page, "Remember that the boiler was serviced in May")
+      yield* openPanels(page)
+      const dialog = page.getByRole("dialog", { name: "Memory and storage" })
+      const cipher = dialog.locator(".cipher").first()
+      const shown = (yield* does(() => cipher.innerText())).replaceAll(/\s/g, "")
+      assert.isTrue((yield* everyByte(data)).includes(Buffer.from(shown, "hex")))
+      assert.include(yield* does(() => dialog.locator(".clear").first().innerText()), "boiler")
+
+      const keyId = () => does(() => dialog.locator(".keys code").first().innerText())
+      const before = yield* keyId()
+      yield* does(() => dialog.getByRole("button", { name: "Rotate now" }).click())
+      yield* does(() => dialog.locator(".keys").getByText(before).waitFor({ state: "detached" }))
+      assert.notStrictEqual(yield* keyId(), before)
+
+      const exported = yield* downloaded(page, () => dialog.getByRole("link", { name: "Export my data" }).click())
+      assert.include(exported, "the boiler was serviced in May")
+      assert.match(exported, /"type":"end","records":\d+\}\n$/)
+
+      page.on("dialog", (question) => void question.accept())
+      yield* does(() => dialog.getByRole("button", { name: "Erase my data" }).click())
+      const receipt = dialog.getByRole("region", { name: "Receipt" })
+      yield* does(() => receipt.getByText("Erased 1 conversations, 1 memories, 0 files; key destroyed.").waitFor())
+      yield* does(() => dialog.getByText("Nothing remembered.").waitFor())
+      const saved: { readonly digest: string } = JSON.parse(
+        yield* downloaded(page, () => receipt.getByRole("button", { name: "Save the receipt" }).click())
+      )
+      assert.isTrue((yield* does(() => receipt.locator("code").innerText())).startsWith(saved.digest.slice(0, 8)))
+      assert.isFalse((yield* everyByte(data)).toString("latin1").toLowerCase().includes("boiler"))
+
+      // And it goes on: a new life, on a page without drafts.
+      yield* does(() => dialog.getByRole("button", { name: "Close" }).click())
+      yield* does(() => page.getByText("No conversations yet.").first().waitFor())
+      yield* ask(page, "What is 6*7?")
+      yield* does(() => page.locator(".answer").getByText("42").first().waitFor())
+      assert.deepStrictEqual(foreign, [])
+      assert.deepStrictEqual(complaints, [])
+    }))
+
+  it.scopedLive("say why a memory is recalled, correct it, and keep what it said before", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data })
+      const { complaints, page } = yield* openPage(address)
+      yield* ask(page, "Remember that the boiler was serviced in May")
+      yield* ask(page, "Remember that the bicycle is in the cellar")
+      yield* ask(page, "When was the boiler serviced?")
+      yield* openPanels(page)
+      const memories = page.locator(".memories > li")
+      yield* does(() => memories.nth(1).waitFor())
+      yield* does(() => page.getByRole("button", { name: "For my last question" }).click())
+      const why = memories.first().locator(".why")
+      yield* does(() => why.locator("summary").click())
+      assert.include(yield* does(() => memories.first().innerText()), "boiler")
+      const score = Number(/Score ([\d.]+)/.exec(yield* does(() => why.innerText()))?.[1])
+      const parts = yield* does(() => why.locator("li").allInnerTexts())
+      const sum = parts.map((part) => Number(/([\d.]+)\s*$/.exec(part)?.[1])).reduce((a, b) => a + b, 0)
+      assert.isAbove(score, 0)
+      // Each number is rounded to three places.
+      assert.closeTo(sum, score, 0.001 * (parts.length + 1))
+
+      yield* does(() => page.getByRole("button", { name: "Correct: the boiler was serviced in May" }).click())
+      yield* does(() => page.getByLabel("Corrected text").fill("the boiler was serviced in June"))
+      yield* does(() => page.getByRole("button", { name: "Save" }).click())
+      yield* does(() => page.getByRole("button", { name: "History: the boiler was serviced in June" }).click())
+      const versions = page.getByRole("list", { name: "Versions" }).getByRole("listitem")
+      yield* does(() => versions.nth(1).waitFor())
+      assert.match((yield* does(() => versions.allInnerTexts())).join("\n"), /May.*\n.*June/)
+
+      // Before anything was saved, nothing was so.
+      yield* does(() => page.getByLabel("As of").fill("2020-01-01"))
+      yield* does(() => page.getByText("Nothing remembered.").waitFor())
+      assert.deepStrictEqual(complaints, [])
+    }))
+
+  it.scopedLive("find a conversation by what was said in it", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data })
+      const { complaints, page } = yield* openPage(address)
+      yield* ask(page, "What is 6*7?")
+      yield* does(() => page.getByRole("link", { name: "New conversation" }).click())
+      yield* ask(page, "Remember that the bicycle is in the cellar")
+      const list = page.getByRole("navigation", { name: "Conversations" })
+      const search = list.getByLabel("Search conversations")
+      // The answer says it, the question does not.
+      yield* does(() => search.fill("42"))
+      yield* does(() => list.getByText("Remember that").waitFor({ state: "detached" }))
+      yield* does(() => list.getByRole("link", { name: /^What is 6\*7\?/ }).click())
+      yield* does(() => page.locator(".answer").getByText("42").first().waitFor())
+      yield* does(() => search.fill("nowhere at all"))
+      yield* does(() => list.getByText("Nothing found.").waitFor())
+      yield* does(() => search.fill(""))
+      yield* does(() => list.getByText("Remember that").waitFor())
+      assert.deepStrictEqual(complaints, [])
+    }))
+})
