@@ -36,7 +36,9 @@ export interface Owner {
 }
 
 const never = Number.POSITIVE_INFINITY
-const readSize = 65_536
+/** Bytes of a read: small at first, large while they come in bulk. */
+const smallRead = 65_536
+const largeRead = 262_144
 /** How long a body waits for `100 Continue`, in milliseconds; then it is sent all the same (RFC 9110 §10.1.1). */
 const continueWait = 1000
 
@@ -78,7 +80,8 @@ export class Driver implements ResponseEvents, Carrier, Opener {
   #requestDone = true
   #keepAlive = true
   #keepAliveSeconds = -1
-  #buffer: Uint8Array = Buffer.allocUnsafeSlow(readSize)
+  #readSize = smallRead
+  #buffer: Uint8Array = Buffer.allocUnsafeSlow(smallRead)
   #bufferKept = false
   #paused = false
   #drained: (() => void) | undefined
@@ -102,7 +105,7 @@ export class Driver implements ResponseEvents, Carrier, Opener {
       buffer: () => {
         if (this.#bufferKept) {
           this.#bufferKept = false
-          this.#buffer = Buffer.allocUnsafeSlow(readSize)
+          this.#buffer = Buffer.allocUnsafeSlow(this.#readSize)
         }
         return this.#buffer
       },
@@ -233,6 +236,7 @@ export class Driver implements ResponseEvents, Carrier, Opener {
       this.#end(new ProtocolError({ reason: "Unsolicited", offset: 0 }))
       return false
     }
+    this.#readSize = size >= smallRead ? largeRead : smallRead
     let from = 0
     do {
       const failure = this.#parser.push(buffer, size, from)
@@ -297,6 +301,11 @@ export class Driver implements ResponseEvents, Carrier, Opener {
     this.idleUntil = coarseNow + Math.min(settings.idle, hint)
     this.#phase = "idle"
     this.#deadline = never
+    if (this.#buffer.length > smallRead) {
+      // an idle connection needs no large one
+      this.#readSize = smallRead
+      this.#bufferKept = true
+    }
     this.#owner.release(this)
   }
 

@@ -169,7 +169,8 @@ export class BufferedExchange extends Exchange {
   onBody(view: Uint8Array): boolean {
     this.received += view.length
     if (this.#mode === "discard") return false
-    const keep = view.length >= 8192
+    // what is kept holds the memory of a whole read
+    const keep = view.length * 2 >= view.buffer.byteLength
     this.#chunks.push(keep ? view : Buffer.from(view))
     this.#buffered += view.length
     if (this.#mode === "stream") {

@@ -16,12 +16,6 @@ export interface BodyWriting {
   readonly onRoom: (ready: () => void) => void
 }
 
-const lengthOf = (pieces: ReadonlyArray<Uint8Array>): number => {
-  let length = 0
-  for (const piece of pieces) length += piece.length
-  return length
-}
-
 /**
  * A server may answer early and close. node:net ends a socket at the first write that fails, and what the server had
  * said is lost with it: so a failed write is kept from it. The socket ends when everything was read. Once per socket.
@@ -39,55 +33,97 @@ export const readOnAfterFailure = (socket: Net.Socket, onFailure: () => void): v
   if (writev !== undefined) socket._writev = (chunks, callback) => writev(chunks, settled(callback))
 }
 
-/** Bytes after which the sockets are read before more is written. */
-const turnSize = 262_144
+/** Bytes that are gathered before they are written in the middle of a turn. */
+const gatherSize = 262_144
 
 /**
- * Writes a streamed body, chunked or of its declared length. An early answer is not kept waiting by a source that never
- * pauses.
- *
- * @internal
+ * Writes a streamed body, chunked or of its declared length. What comes in one turn of the event loop is written at once,
+ * right after the sockets were read: so an early answer is not kept waiting by a source that never pauses.
  */
-export const writeBody = (socket: Net.Socket, exchange: Exchange, writing: BodyWriting): BodySink => {
-  const { origin, request: { uploadLength } } = exchange
-  const isChunked = uploadLength === -1
-  let written = 0
-  let sinceTurn = 0
-  const lengthError = () => new WriteError({ reason: "Length", origin: origin.key })
+class BodyWriter implements BodySink {
+  readonly #socket: Net.Socket
+  readonly #exchange: Exchange
+  readonly #writing: BodyWriting
+  readonly #isChunked: boolean
+  #gathered: Array<Uint8Array> = []
+  #size = 0
+  /** Bytes so far. */
+  #total = 0
+  #isDue = false
+  #isFull = false
+  /** Who wants to write more, when there is room. */
+  #next: (() => void) | undefined
 
-  const put = (pieces: ReadonlyArray<Uint8Array>, ready: () => void): void => {
-    if (writing.isOver()) return
-    const length = lengthOf(pieces)
-    written += length
-    sinceTurn += length
-    if (!isChunked && written > uploadLength) return writing.fail(lengthError())
-    if (length === 0) return ready()
-    let more = true
-    const isSingle = !isChunked && pieces.length === 1
-    if (!isSingle) socket.cork()
-    if (isChunked) socket.write(encodeChunkSize(length), "latin1")
-    for (const piece of pieces) more = socket.write(piece)
-    if (isChunked) more = socket.write("\r\n", "latin1")
-    if (!isSingle) socket.uncork()
-    writing.onWrite()
-    if (more) ready()
-    else writing.onRoom(ready)
+  constructor(socket: Net.Socket, exchange: Exchange, writing: BodyWriting) {
+    this.#socket = socket
+    this.#exchange = exchange
+    this.#writing = writing
+    this.#isChunked = exchange.request.uploadLength === -1
   }
 
-  return {
-    fail: (error) => {
-      if (!writing.isOver()) writing.fail(error)
-    },
-    write: (pieces, ready) => {
-      if (sinceTurn < turnSize) return put(pieces, ready)
-      sinceTurn = 0
-      setImmediate(put, pieces, ready)
-    },
-    end: () => {
-      if (writing.isOver()) return
-      if (!isChunked && written < uploadLength) return writing.fail(lengthError())
-      if (isChunked) socket.write(lastChunk, "latin1")
-      writing.onEnd()
+  write(pieces: ReadonlyArray<Uint8Array>, ready: () => void): void {
+    if (this.#writing.isOver()) return
+    for (const piece of pieces) {
+      if (piece.length === 0) continue
+      this.#gathered.push(piece)
+      this.#size += piece.length
+      this.#total += piece.length
     }
+    if (!this.#isChunked && this.#total > this.#exchange.request.uploadLength) return this.#failLength()
+    if (!this.#isDue) {
+      this.#isDue = true
+      setImmediate(() => {
+        this.#isDue = false
+        this.#flush()
+      })
+    }
+    if (this.#size >= gatherSize && !this.#isFull) this.#flush()
+    if (this.#size >= gatherSize || this.#isFull) this.#next = ready
+    else ready()
+  }
+
+  #flush(): void {
+    if (this.#size === 0 || this.#isFull || this.#writing.isOver()) return
+    const pieces = this.#gathered
+    const socket = this.#socket
+    socket.cork()
+    if (this.#isChunked) socket.write(encodeChunkSize(this.#size), "latin1")
+    for (const piece of pieces) socket.write(piece)
+    if (this.#isChunked) socket.write("\r\n", "latin1")
+    this.#gathered = []
+    this.#size = 0
+    socket.uncork()
+    this.#writing.onWrite()
+    if (!socket.writableNeedDrain) return
+    this.#isFull = true
+    this.#writing.onRoom(() => {
+      this.#isFull = false
+      this.#flush()
+      const next = this.#next
+      if (this.#isFull || next === undefined) return
+      this.#next = undefined
+      next()
+    })
+  }
+
+  #failLength(): void {
+    this.#writing.fail(new WriteError({ reason: "Length", origin: this.#exchange.origin.key }))
+  }
+
+  end(): void {
+    if (this.#writing.isOver()) return
+    if (!this.#isChunked && this.#total < this.#exchange.request.uploadLength) return this.#failLength()
+    this.#isFull = false
+    this.#flush()
+    if (this.#isChunked) this.#socket.write(lastChunk, "latin1")
+    this.#writing.onEnd()
+  }
+
+  fail(error: HttpError): void {
+    if (!this.#writing.isOver()) this.#writing.fail(error)
   }
 }
+
+/** @internal */
+export const writeBody = (socket: Net.Socket, exchange: Exchange, writing: BodyWriting): BodySink =>
+  new BodyWriter(socket, exchange, writing)
