@@ -158,7 +158,7 @@ const tls = Config.all({
 
 /**
  * The options from the environment: `HTTP_CLIENT_CONNECTIONS_PER_ORIGIN`, `HTTP_CLIENT_CONNECTIONS`,
- * `HTTP_CLIENT_WAITING`, `HTTP_CLIENT_IDLE`, `HTTP_CLIENT_MAX_AGE`, `HTTP_CLIENT_ACQUIRE_TIMEOUT`,
+ * `HTTP_CLIENT_WAITING`, `HTTP_CLIENT_PIPELINING`, `HTTP_CLIENT_IDLE`, `HTTP_CLIENT_MAX_AGE`, `HTTP_CLIENT_ACQUIRE_TIMEOUT`,
  * `HTTP_CLIENT_DNS_TIMEOUT`, `HTTP_CLIENT_CONNECT_TIMEOUT`, `HTTP_CLIENT_TLS_TIMEOUT`, `HTTP_CLIENT_WRITE_TIMEOUT`,
  * `HTTP_CLIENT_HEADERS_TIMEOUT`, `HTTP_CLIENT_BODY_IDLE_TIMEOUT`,
  * `HTTP_CLIENT_TOTAL_TIMEOUT`, `HTTP_CLIENT_BODY_BYTES`, `HTTP_CLIENT_DNS_TTL`, `HTTP_CLIENT_UNIX_SOCKET`,
@@ -177,6 +177,7 @@ export const poolOptions: Config.Config<PoolOptions> = Config.nested(
     connectionsPerOrigin: positive("CONNECTIONS_PER_ORIGIN"),
     connections: positive("CONNECTIONS"),
     waiting: positive("WAITING"),
+    pipelining: positive("PIPELINING"),
     idle: duration("IDLE"),
     maxAge: duration("MAX_AGE"),
     acquire: duration("ACQUIRE_TIMEOUT"),
@@ -198,6 +199,7 @@ export const poolOptions: Config.Config<PoolOptions> = Config.nested(
   connectionsPerOrigin: Option.getOrUndefined(found.connectionsPerOrigin),
   connections: Option.getOrUndefined(found.connections),
   waiting: Option.getOrUndefined(found.waiting),
+  pipelining: Option.getOrUndefined(found.pipelining),
   idle: Option.getOrUndefined(found.idle),
   maxAge: Option.getOrUndefined(found.maxAge),
   timeouts: {

@@ -1,6 +1,6 @@
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
-import { Connection, ConnectionPool, HttpClient, HttpConfig, HttpError } from "@sennit/http-client"
+import { Connection, ConnectionPool, HttpClient, HttpConfig, HttpError, Telemetry } from "@sennit/http-client"
 import type { RawConnection } from "@sennit/http-client/testing"
 import { rawServer } from "@sennit/http-client/testing"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -8,7 +8,11 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -227,4 +231,52 @@ describe("HttpConfig", () => {
       ]),
       { pathDelim: "_", seqDelim: "," }
     ))))
+
+  it.scoped("changes follow what the pool does, and gauges follow them", () =>
+    Effect.gen(function*() {
+      const server = yield* rawServer(answer())
+      const pool = yield* ConnectionPool.ConnectionPool
+      const seen = yield* Queue.unbounded<ConnectionPool.PoolStats>()
+      yield* Effect.forkScoped(Stream.runForEach(pool.changes, (one) => Queue.offer(seen, one)))
+      const until = (wanted: (one: ConnectionPool.PoolStats) => boolean) =>
+        Effect.repeat(Queue.take(seen), { until: wanted })
+      expect(yield* Queue.take(seen)).toMatchObject({ open: 0 })
+      yield* text(server.url)
+      expect(yield* until(({ idle }) => idle === 1)).toMatchObject({ open: 1, busy: 0, created: 1 })
+      const gauge = Effect.map(Metric.value(Telemetry.metrics.idleConnections), ({ value }) => value)
+      yield* Effect.scoped(Effect.zipRight(
+        Layer.build(ConnectionPool.layerMetrics),
+        Effect.repeat(Effect.zipRight(Effect.yieldNow(), gauge), { until: (idle) => idle === 1 })
+      ))
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
+
+  it.scoped("unsafeDispatch tells head, body and end, refuses what it cannot write, and is cancelled", () =>
+    Effect.gen(function*() {
+      const server = yield* rawServer((connection) =>
+        Effect.forever(Effect.flatMap(connection.request, ({ head }) =>
+          head.startsWith("GET /slow")
+            ? Effect.never
+            : connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nT: 1\r\n\r\n")))
+      )
+      const pool = yield* ConnectionPool.ConnectionPool
+      const origin = server.url
+      const dispatch = (path: string, headers: Record<string, string> = {}) =>
+        Effect.async<ReadonlyArray<unknown>>((resume) => {
+          const told: Array<unknown> = []
+          const dispatched = pool.unsafeDispatch({ origin, path, headers }, {
+            onHead: ({ status }) => told.push(status),
+            onBody: (view) => told.push(Buffer.from(view).toString()),
+            onEnd: (trailers) => resume(Effect.succeed([...told, trailers])),
+            onError: ({ _tag }) => resume(Effect.succeed([...told, _tag]))
+          })
+          return Effect.sync(() => dispatched.cancel())
+        })
+      expect(yield* dispatch("/")).toEqual([200, "ok", [["t", "1"]]])
+      expect(yield* dispatch("/", { evil: "1\r\nEvil: 1" })).toEqual(["InvalidRequest"])
+      expect(yield* dispatch("no path")).toEqual(["InvalidRequest"])
+      const slow = yield* Effect.fork(dispatch("/slow"))
+      yield* Effect.repeat(Effect.zipRight(Effect.yieldNow(), stats), { until: ({ busy }) => busy === 1 })
+      yield* Fiber.interrupt(slow)
+      expect(yield* stats).toMatchObject({ open: 0, busy: 0, waiting: 0 })
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
 })
