@@ -1,6 +1,10 @@
 /**
  * @since 0.1.0
  */
+export * as Azure from "./Azure.ts"
+/**
+ * @since 0.1.0
+ */
 export * as Capability from "./Capability.ts"
 /**
  * @since 0.1.0
@@ -46,6 +50,10 @@ export * as Sftp from "./Sftp.ts"
  * @since 0.1.0
  */
 export * as S3 from "./S3.ts"
+/**
+ * @since 0.1.0
+ */
+export * as S3Signature from "./S3Signature.ts"
 /**
  * @since 0.1.0
  */

@@ -49,7 +49,9 @@ const objectOf = (element: Element): Entry | undefined | Driver.Failure => {
     return protocolBroken("the listing has an entry without size or time")
   }
   const etag = etagOf(textOf(element, "ETag"))
-  return { _tag: "Object", key, size: Number(size), etag, modifiedAt: modified.value }
+  // Some servers are more exact here than where an object is looked at; the two must not differ.
+  const modifiedAt = DateTime.startOf(modified.value, "second")
+  return { _tag: "Object", key, size: Number(size), etag, modifiedAt }
 }
 
 const folderOf = (element: Element): Entry | undefined => {
@@ -81,16 +83,26 @@ const entriesOf = (xml: Element): ReadonlyArray<Entry> | Driver.Failure => {
     : [...objects, ...folders].toSorted((a, b) => StorePath.compare(place(a), place(b)))
 }
 
+/**
+ * From where on to list so that nothing behind a key is missed. Some servers pass over the whole folder that a key is
+ * in, so the folder's own name is given instead.
+ */
+const startOf = (folder: string, { recursive, startAfter }: Driver.ListOptions): Position | undefined => {
+  if (startAfter === undefined) return undefined
+  const slash = recursive || !startAfter.startsWith(folder) ? -1 : startAfter.indexOf("/", folder.length)
+  return { name: "start-after", value: slash === -1 ? startAfter : startAfter.slice(0, slash) }
+}
+
 /** @internal */
 export const listPage = (
   wire: Wire,
   prefix: StorePath.Prefix,
-  { recursive, startAfter }: Driver.ListOptions
+  options: Driver.ListOptions
 ): Effect.Effect<Driver.Page, Driver.Failure> => {
   const folder = prefix === "" ? "" : `${prefix}/`
   const page = (from: Position | undefined): Effect.Effect<Driver.Page, Driver.Failure> =>
     Effect.flatMap(
-      ask(wire, { method: "GET", query: pageQuery(folder, recursive, pageSize, from) }, "ListBucketResult"),
+      ask(wire, { method: "GET", query: pageQuery(folder, options.recursive, pageSize, from) }, "ListBucketResult"),
       ({ xml }): Effect.Effect<Driver.Page, Driver.Failure> => {
         const entries = entriesOf(xml)
         if (entries instanceof Driver.Failure) return Effect.fail(entries)
@@ -102,7 +114,7 @@ export const listPage = (
           : Effect.succeed({ entries, next: page({ name: "continuation-token", value }) })
       }
     )
-  return page(startAfter === undefined ? undefined : { name: "start-after", value: startAfter })
+  return page(startOf(folder, options))
 }
 
 /** @internal Whether anything is below a key. */

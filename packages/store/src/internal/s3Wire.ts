@@ -13,10 +13,10 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Driver from "../Driver.ts"
+import { authorization, canonicalQuery, encodePath, sha256, signingKey, unsignedPayload } from "../S3Signature.ts"
 import { codeOf } from "./explainFailure.ts"
 import type { Dialect } from "./s3Dialect.ts"
 import { failWith, protocolBroken, refusalOf } from "./s3Failure.ts"
-import { authorization, canonicalQuery, emptyHash, encodePath, sha256, signingKey, unsignedPayload } from "./s3Sign.ts"
 import { parseXml, XmlProblem } from "./s3Xml.ts"
 import type { Element } from "./s3Xml.ts"
 
@@ -90,6 +90,8 @@ const makeSigning = (target: Target) => {
     }
   }
 }
+
+const emptyHash = sha256("")
 
 const payloadHash = (secure: boolean, body: Outgoing["body"]): string => {
   if (body === undefined) return emptyHash

@@ -1,11 +1,18 @@
 // @effect-diagnostics nodeBuiltinImport:off SHA-256 and HMAC over bytes, synchronously
 /**
  * AWS Signature Version 4 for S3, as pure functions: "Authenticating Requests: Using the Authorization Header" in the
- * Amazon S3 API Reference.
+ * Amazon S3 API Reference. For requests that a store does not make: tagging, policies and the like.
+ *
+ * @since 0.1.0
  */
 import * as Crypto from "node:crypto"
 
-/** @internal A request as its signature sees it; header names are in lower case. */
+/**
+ * A request as its signature sees it; header names are in lower case.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Signable {
   readonly method: string
   /** Percent-encoded once, as it is sent. */
@@ -17,7 +24,12 @@ export interface Signable {
   readonly payloadHash: string
 }
 
-/** @internal */
+/**
+ * Where and when a signature holds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface SigningScope {
   /** `20130524T000000Z` */
   readonly timestamp: string
@@ -25,34 +37,48 @@ export interface SigningScope {
   readonly service: string
 }
 
-/** @internal The body is protected by TLS, or is not known before it is sent. */
+/**
+ * The body is protected by TLS, or is not known before it is sent.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
 export const unsignedPayload = "UNSIGNED-PAYLOAD"
 
-/** @internal SHA-256 of nothing. */
-export const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-/** @internal */
+/**
+ * SHA-256 in hex.
+ *
+ * @since 0.1.0
+ * @category hashing
+ */
 export const sha256 = (data: string | Uint8Array): string => Crypto.createHash("sha256").update(data).digest("hex")
-
-/** @internal What `Content-MD5` holds. */
-export const md5Base64 = (data: string | Uint8Array): string => Crypto.createHash("md5").update(data).digest("base64")
 
 const hmac = (key: string | Uint8Array, data: string): Buffer => Crypto.createHmac("sha256", key).update(data).digest()
 
-/** @internal Leaves only the unreserved characters of RFC 3986. */
-export const encodeSegment = (text: string): string =>
+/** Leaves only the unreserved characters of RFC 3986. */
+const encodeSegment = (text: string): string =>
   encodeURIComponent(text).replaceAll(
     /[!'()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`
   )
 
-/** @internal A path, with its slashes kept. */
+/**
+ * A path, with its slashes kept.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
 export const encodePath = (path: string): string =>
   /^[\w\-./~]*$/.test(path) ? path : path.split("/").map(encodeSegment).join("/")
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** @internal Encoded and in order; an address with this query is signed as it is sent. */
+/**
+ * Encoded and in order; an address with this query is signed as it is sent.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
 export const canonicalQuery = (query: ReadonlyArray<readonly [name: string, value: string]>): string =>
   query
     .map(([name, value]) => [encodeSegment(name), encodeSegment(value)] as const)
@@ -62,7 +88,12 @@ export const canonicalQuery = (query: ReadonlyArray<readonly [name: string, valu
 
 const signedNames = (request: Signable): ReadonlyArray<string> => Object.keys(request.headers).toSorted(byText)
 
-/** @internal */
+/**
+ * The request as one text.
+ *
+ * @since 0.1.0
+ * @category signing
+ */
 export const canonicalRequest = (request: Signable): string => {
   const names = signedNames(request)
   const headers = names.map((name) => `${name}:${(request.headers[name] ?? "").trim().replaceAll(/ +/g, " ")}\n`)
@@ -73,19 +104,39 @@ export const canonicalRequest = (request: Signable): string => {
 const credentialScope = (scope: SigningScope): string =>
   `${scope.timestamp.slice(0, 8)}/${scope.region}/${scope.service}/aws4_request`
 
-/** @internal */
+/**
+ * What is signed.
+ *
+ * @since 0.1.0
+ * @category signing
+ */
 export const stringToSign = (request: Signable, scope: SigningScope): string =>
   ["AWS4-HMAC-SHA256", scope.timestamp, credentialScope(scope), sha256(canonicalRequest(request))].join("\n")
 
-/** @internal The key of one day, region and service. */
+/**
+ * The key of one day, region and service.
+ *
+ * @since 0.1.0
+ * @category signing
+ */
 export const signingKey = (secret: string, scope: SigningScope): Uint8Array =>
   hmac(hmac(hmac(hmac(`AWS4${secret}`, scope.timestamp.slice(0, 8)), scope.region), scope.service), "aws4_request")
 
-/** @internal */
+/**
+ * The signature in hex.
+ *
+ * @since 0.1.0
+ * @category signing
+ */
 export const signature = (key: Uint8Array, request: Signable, scope: SigningScope): string =>
   hmac(key, stringToSign(request, scope)).toString("hex")
 
-/** @internal The value of the `Authorization` header; every header given is signed. */
+/**
+ * The value of the `Authorization` header; every header given is signed.
+ *
+ * @since 0.1.0
+ * @category signing
+ */
 export const authorization = (
   accessKeyId: string,
   key: Uint8Array,
