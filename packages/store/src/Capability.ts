@@ -83,3 +83,18 @@ export interface Quality {
    */
   readonly durability: "fsync" | "server" | "none"
 }
+
+/**
+ * What backends offer as Markdown; the README holds this text for those of this package.
+ *
+ * @since 0.1.0
+ * @category derivations
+ */
+export const matrix = (backends: { readonly [name: string]: Pick<ReadonlySet<Capability>, "has"> }): string =>
+  [
+    "| backend | offers |",
+    "| --- | --- |",
+    ...Object.entries(backends).map(([name, offered]) =>
+      `| ${name} | ${all.filter((capability) => offered.has(capability)).map((one) => `\`${one}\``).join(", ")} |`
+    )
+  ].join("\n")

@@ -416,21 +416,27 @@ export const neededBy = (spec: OperationSpec, args: ReadonlyArray<unknown>): Rea
   return needed
 }
 
+const answers = { effect: "Effect", stream: "Stream", scoped: "scoped Effect", sink: "Sink" } as const
+
 /**
- * The table as Markdown; the README holds exactly this text.
+ * The table as Markdown, a row for all that need the same; the README holds exactly this text.
  *
  * @since 0.1.0
  * @category derivations
  */
-export const matrix = (table: OperationTable): string =>
-  [
-    "| operation | answers with | needs | options that need more |",
-    "| --- | --- | --- | --- |",
-    ...Object.entries(table).map(([operation, spec]) => {
-      const gates = Object.entries(spec.gates).map(([option, gate]) =>
-        gate === "mode" ? "`mode`: `createIfAbsent` or `replaceIfMatch`" : `\`${option}\`: \`${gate}\``
-      )
-      const answer = { effect: "Effect", stream: "Stream", scoped: "scoped Effect", sink: "Sink" }[spec.kind]
-      return `| \`${operation}\` | ${answer} | ${spec.needs.map((c) => `\`${c}\``).join(", ")} | ${gates.join("; ")} |`
-    })
+export const matrix = (table: OperationTable): string => {
+  const rows = new Map<string, Array<string>>()
+  for (const [operation, spec] of Object.entries(table)) {
+    const gates = Object.entries(spec.gates).map(([option, gate]) =>
+      gate === "mode" ? "`mode`: `createIfAbsent` or `replaceIfMatch`" : `\`${option}\`: \`${gate}\``
+    )
+    const demands = `${spec.needs.map((c) => `\`${c}\``).join(", ")} | ${gates.join("; ")}`
+    const name = spec.kind === "effect" ? `\`${operation}\`` : `\`${operation}\` (${answers[spec.kind]})`
+    rows.set(demands, [...(rows.get(demands) ?? []), name])
+  }
+  return [
+    "| operation (an Effect, unless said) | needs | options that need more |",
+    "| --- | --- | --- |",
+    ...Array.from(rows, ([demands, names]) => `| ${names.join(", ")} | ${demands} |`)
   ].join("\n")
+}

@@ -70,15 +70,14 @@ describe("the operation table", () => {
       expect((yield* Metric.value(counted)).count).toBe(1)
       // the span's name and the matrix
       expect(Operations.spanName("shout")).toBe("Store.shout")
-      expect(Operations.matrix(table)).toContain("| `shout` | Effect | `write`, `metadata` | `loud`: `copy` |")
+      expect(Operations.matrix(table)).toContain("| `shout` | `write`, `metadata` | `loud`: `copy` |")
     }))
 
   it("is the README's matrix", () => {
     const readme = Fs.readFileSync(new URL("../README.md", import.meta.url), "utf8")
     const rows = new Set(cells(readme).map(String))
     expect(cells(Operations.matrix(Operations.operations)).filter((row) => !rows.has(String(row)))).toEqual([])
-    const names = [...readme.matchAll(/^\| `(\w+)` +\| (?:Effect|Stream|scoped Effect|Sink)/gm)].map(([, name]) => name)
-    expect(names).toEqual(Object.keys(Operations.operations))
+    for (const operation of Object.keys(Operations.operations)) expect(readme).toContain(`\`${operation}\``)
   })
 
   it("names only capabilities that exist, and each is used by an operation, an option or the contract", () => {

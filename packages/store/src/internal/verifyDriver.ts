@@ -36,7 +36,7 @@ export const verifyDriver = (driver: Driver.Driver): Driver.Driver => {
           look(key, options),
           ({ digest, options: pinned }) =>
             Effect.tap(
-              getAll(key, options),
+              getAll(key, pinned),
               (bytes) => digest === undefined ? Effect.void : compare(digest, digestOf("sha256", bytes))
             )
         )
