@@ -36,7 +36,7 @@ import * as Store from "./Store.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** What every server of version 3 can do. */
-const basic = ["read", "range", "delete", "list"] as const satisfies ReadonlyArray<Capability>
+const basic = ["read", "range", "exclusiveNames", "delete", "list"] as const satisfies ReadonlyArray<Capability>
 
 /** What needs posix-rename. */
 const replacing = ["write", "atomicWrite", "move", "copy"] as const satisfies ReadonlyArray<Capability>

@@ -15,6 +15,7 @@ class Server extends Context.Tag("@sennit/store/test/Sftp.conformance.integratio
 const capabilities = new Set<Sftp.SftpCapability>([
   "read",
   "range",
+  "exclusiveNames",
   "write",
   "atomicWrite",
   "createIfAbsent",

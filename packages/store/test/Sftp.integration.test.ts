@@ -221,7 +221,7 @@ describe.skipIf(!haveSshd && !isRequired)("SFTP (apt-get install openssh-server 
           const { options } = yield* Server
           expect(yield* Effect.flip(Sftp.make(options))).toMatchObject({ _tag: "CapabilityNotSupported" })
           const store = yield* Sftp.makeBasic(options)
-          expect([...store.capabilities]).toEqual(["read", "range", "delete", "list"])
+          expect([...store.capabilities]).toEqual(["read", "range", "exclusiveNames", "delete", "list"])
           Fs.writeFileSync(`${options.root}/a`, "x")
           expect(yield* store.readText("a")).toBe("x")
         }))
