@@ -28,7 +28,7 @@ const put = (key: string, query: URLSearchParams, body: Buffer, size: number, re
   const etag = upload === undefined ? `"${createHash("md5").update(body).digest("hex")}"` : `"part-${number}"`
   if (upload === undefined) objects.set(key, { body, size, etag })
   else upload.set(number, size)
-  response.writeHead(200, { etag }).end()
+  response.writeHead(200, { etag, "content-length": 0 }).end()
 }
 
 const post = (key: string, query: URLSearchParams, response: ServerResponse) => {

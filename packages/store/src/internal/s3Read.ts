@@ -91,6 +91,8 @@ const questionOf = (wire: Wire, { ifMatch, range }: Driver.GetOptions): Question
 
 const nothing = Effect.succeed(undefined)
 
+const stale = () => Effect.fail(Driver.refuse({ _tag: "PreconditionFailed" }))
+
 /**
  * Whether an answer is what was asked for: a server may ignore a condition or a range. Answers how many bytes there
  * are to read.
@@ -101,7 +103,6 @@ const check = (
   { ifMatch, range }: Driver.GetOptions,
   response: HttpClientResponse
 ): Effect.Effect<number, Driver.Failure> => {
-  const stale = Effect.fail(Driver.refuse({ _tag: "PreconditionFailed" }))
   if (response.status === 416) {
     // Behind the end there is nothing to read; the answer does not name the version.
     return ifMatch === undefined
@@ -111,7 +112,7 @@ const check = (
         ({ headers }) => etagOf(headers["etag"]) === ifMatch ? Effect.succeed(0) : stale
       )
   }
-  if (ifMatch !== undefined && etagOf(response.headers["etag"]) !== ifMatch) return stale
+  if (ifMatch !== undefined && etagOf(response.headers["etag"]) !== ifMatch) return stale()
   const size = countOf(response.headers["content-length"])
   if (size === undefined) return Effect.fail(protocolBroken("the server does not say how long its answer is"))
   if (range === undefined) return Effect.succeed(size)

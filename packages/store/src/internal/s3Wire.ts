@@ -181,7 +181,6 @@ const maxRefusal = 64 * 2 ** 10
 
 /** The body as text; it is not read further than the limit. */
 const boundedText = (response: HttpClientResponse, limit: number): Effect.Effect<string, Driver.Failure> => {
-  const tooLong = protocolBroken(`the server's answer is longer than ${limit} bytes`)
   const told = response.headers["content-length"]
   if (told !== undefined && Number(told) <= limit) {
     return Effect.mapError(response.text, unreached("GET"))
@@ -192,7 +191,7 @@ const boundedText = (response: HttpClientResponse, limit: number): Effect.Effect
     let length = 0
     const read = Stream.runForEach(response.stream, (bytes) => {
       length += bytes.length
-      if (length > limit) return Effect.fail(tooLong)
+      if (length > limit) return Effect.fail(protocolBroken(`the server's answer is longer than ${limit} bytes`))
       text += decoder.decode(bytes, { stream: true })
       return Effect.void
     })
