@@ -52,6 +52,8 @@ if (process.env.SENNIT_BENCH_CHILD === undefined) {
   process.exit(code)
 }
 
+/** How long each side runs before it is measured. */
+const warmUpMillis = 2000
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
 const round = (number) => Number(number.toPrecision(4))
 
@@ -59,8 +61,11 @@ const measure = async (workload) => {
   const sides = await workload.open()
   const samples = { ours: [], peer: [] }
   try {
-    await sides.ours()
-    await sides.peer()
+    for (const side of [sides.ours, sides.peer]) {
+      const end = performance.now() + warmUpMillis
+      do await side()
+      while (performance.now() < end)
+    }
     for (let i = 0; i < Math.max(5, Number(values.rounds)); i++) {
       // Whoever goes first in one round goes second in the next.
       for (const side of i % 2 === 0 ? ["ours", "peer"] : ["peer", "ours"]) samples[side].push(await sides[side]())

@@ -83,14 +83,6 @@ const timed = async (count: number, run: () => Promise<void>): Promise<Sample> =
   return { value: count / seconds, cpuMs: (system + user) / 1000 }
 }
 
-/** Both sides run for two seconds before anything counts. */
-const warm = async (sides: { readonly ours: () => Promise<Sample>; readonly peer: () => Promise<Sample> }) => {
-  for (const side of [sides.ours, sides.peer]) {
-    const end = performance.now() + 2000
-    while (performance.now() < end) await side()
-  }
-}
-
 const check = (holds: boolean, what: string) => {
   if (!holds) throw new Error(`wrong result: ${what}`)
 }
@@ -114,7 +106,7 @@ const append: Workload = {
     const folder = await mkdtemp(path.join(tmpdir(), "sennit-bench-"))
     const runtime = openOurs(folder)
     const adk = await openAdk(folder)
-    const sides = {
+    return {
       ours: () =>
         timed(appends, () =>
           runtime.runPromise(Effect.gen(function*() {
@@ -136,8 +128,6 @@ const append: Workload = {
         await rm(folder, { recursive: true })
       }
     }
-    await warm(sides)
-    return sides
   }
 }
 
@@ -157,7 +147,7 @@ const read: Workload = {
     const { ref } = await runtime.runPromise(appendOurs(sessions, events))
     const session = await adk.service.createSession(adk.names)
     for (let i = 0; i < events; i++) await adk.service.appendEvent({ session, event: adk.event() })
-    const sides = {
+    return {
       ours: () =>
         timed(reads, () =>
           runtime.runPromise(Effect.repeatN(
@@ -180,8 +170,6 @@ const read: Workload = {
         await rm(folder, { recursive: true })
       }
     }
-    await warm(sides)
-    return sides
   }
 }
 
