@@ -2,7 +2,7 @@
 import { FetchHttpClient, HttpClient, HttpClientResponse } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { S3, S3Signature as Sign, Store } from "@sennit/store"
+import { S3, S3Signature as Sign, Store, StoreConfig } from "@sennit/store"
 import {
   Chunk,
   Data,
@@ -349,6 +349,28 @@ describe("options", () => {
       expect(yield* Effect.flip(Effect.scoped(built))).toMatchObject({ capability: "createIfAbsent" })
       const layer = Layer.provide(S3.layer({ ...options, dialect: "rgw" }), FetchHttpClient.layer)
       expect((yield* Effect.provide(Store.Store, layer)).name).toBe("s3")
+    }))
+
+  it.effect("are read from the environment", () =>
+    Effect.gen(function*() {
+      const entries = {
+        STORE_S3_ENDPOINT: "https://objects.example.com",
+        STORE_S3_BUCKET: "reports",
+        STORE_S3_ACCESS_KEY_ID: "id",
+        STORE_S3_SECRET_ACCESS_KEY: "very-secret"
+      }
+      const from = (more: { readonly [name: string]: string }) =>
+        ConfigProvider.fromMap(new Map(Object.entries({ ...entries, ...more })))
+      const plain = yield* Effect.withConfigProvider(StoreConfig.s3, from({}))
+      expect(plain).toMatchObject({ region: "us-east-1", prefix: "", dialect: "generic" })
+      expect(inspect(plain, { depth: 20 })).not.toContain("very-secret")
+      const store = yield* Effect.provide(
+        Store.Store,
+        Layer.provide(S3.layerConfig(StoreConfig.s3), FetchHttpClient.layer)
+      ).pipe(Effect.withConfigProvider(from({ STORE_S3_DIALECT: "aws", STORE_S3_SESSION_TOKEN: "token" })))
+      expect(store.supports("createIfAbsent")).toBe(true)
+      const wrong = from({ STORE_S3_DIALECT: "other" })
+      expect((yield* Effect.flip(Effect.withConfigProvider(StoreConfig.s3, wrong)))._op).toBe("InvalidData")
     }))
 
   it.scopedLive("credentials that are an Effect are asked for each request", () =>

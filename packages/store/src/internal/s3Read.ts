@@ -109,7 +109,7 @@ const check = (
       ? Effect.succeed(0)
       : Effect.flatMap(
         headObject(wire, key),
-        ({ headers }) => etagOf(headers["etag"]) === ifMatch ? Effect.succeed(0) : stale
+        ({ headers }) => etagOf(headers["etag"]) === ifMatch ? Effect.succeed(0) : stale()
       )
   }
   if (ifMatch !== undefined && etagOf(response.headers["etag"]) !== ifMatch) return stale()
