@@ -80,8 +80,8 @@ export const versionOf = ({ mtime, size }: { readonly mtime: number; readonly si
   modifiedAt: DateTime.unsafeMake(mtime * 1000)
 })
 
-/** @internal Version 3 of the protocol keeps neither. */
-export const noAttributes = { contentType: Option.none<string>(), metadata: {} }
+/** Version 3 of the protocol keeps neither. */
+const noAttributes = { contentType: Option.none<string>(), metadata: {} }
 
 /** What is in the way of treating it as an object, if anything. */
 const obstacleIn = (stats: Stats): Driver.Condition | undefined => {

@@ -19,8 +19,8 @@ export interface Verifier {
   readonly refusal: (key: Uint8Array) => string | undefined
 }
 
-/** @internal As `ssh-keygen -l` prints it. */
-export const fingerprintOf = (key: Uint8Array): string =>
+/** As `ssh-keygen -l` prints it. */
+const fingerprintOf = (key: Uint8Array): string =>
   `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`
 
 /** @internal */

@@ -20,8 +20,7 @@ export interface SessionOptions {
   readonly connectTimeoutMillis: number
 }
 
-/** @internal */
-export type Credential =
+type Credential =
   | { readonly privateKey: Redacted.Redacted<string>; readonly passphrase?: Redacted.Redacted<string> }
   | { readonly password: Redacted.Redacted<string> }
 
