@@ -5,6 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { S3, S3Signature as Sign, Store, StoreConfig } from "@sennit/store"
 import {
   Chunk,
+  ConfigProvider,
   Data,
   Effect,
   FastCheck as fc,
@@ -369,8 +370,8 @@ describe("options", () => {
         Layer.provide(S3.layerConfig(StoreConfig.s3), FetchHttpClient.layer)
       ).pipe(Effect.withConfigProvider(from({ STORE_S3_DIALECT: "aws", STORE_S3_SESSION_TOKEN: "token" })))
       expect(store.supports("createIfAbsent")).toBe(true)
-      const wrong = from({ STORE_S3_DIALECT: "other" })
-      expect((yield* Effect.flip(Effect.withConfigProvider(StoreConfig.s3, wrong)))._op).toBe("InvalidData")
+      const unknown = from({ STORE_S3_DIALECT: "other" })
+      expect((yield* Effect.flip(Effect.withConfigProvider(StoreConfig.s3, unknown)))._op).toBe("InvalidData")
     }))
 
   it.scopedLive("credentials that are an Effect are asked for each request", () =>

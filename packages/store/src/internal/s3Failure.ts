@@ -6,10 +6,10 @@ import { textOf } from "./s3Xml.ts"
 import type { Element } from "./s3Xml.ts"
 
 /**
- * @internal A refusal or a broken answer, in words of our own: a client's error holds the request with its headers, and
+ * A refusal or a broken answer, in words of our own: a client's error holds the request with its headers, and
  * a server's can repeat what it was sent.
  */
-export class S3Failure extends Data.TaggedError("@sennit/store/S3Failure")<{
+class S3Failure extends Data.TaggedError("@sennit/store/S3Failure")<{
   readonly condition: Driver.Condition
   /** The HTTP status; 0 where there was no answer. */
   readonly status: number

@@ -159,8 +159,8 @@ export const complete = (
   return underCondition(wire, mode, request)
 }
 
-/** @internal Nothing of an upload stays. What cannot be removed now is left to the bucket's own rules, and told. */
-export const abort = (wire: Wire, key: string, upload: string): Effect.Effect<void> =>
+/** Nothing of an upload stays. What cannot be removed now is left to the bucket's own rules, and told. */
+const abort = (wire: Wire, key: string, upload: string): Effect.Effect<void> =>
   head(wire, { method: "DELETE", key, query: [["uploadId", upload]] }).pipe(
     Effect.retry(again),
     Effect.matchEffect({

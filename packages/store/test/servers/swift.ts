@@ -8,7 +8,10 @@ import { freePort, isInstalled, running } from "./startServer.ts"
 
 export const hint = "as root: apt-get install swift swift-proxy swift-object swift-container swift-account memcached"
 
-const mayMount = (): boolean => ChildProcess.spawnSync("unshare", ["-m", "true"]).status === 0
+/** Programs of the system, not of this package. */
+const programs = { mount: "unshare", ring: "swift-ring-builder" }
+
+const mayMount = (): boolean => ChildProcess.spawnSync(programs.mount, ["-m", "true"]).status === 0
 
 export const haveSwift = ["swift-proxy-server", "swift-object-server", "memcached"].every(isInstalled) &&
   Fs.existsSync("/etc/swift") && mayMount()
@@ -80,7 +83,7 @@ wait
 const makeRing = (folder: string, kind: string, port: number) => {
   const builder = `${folder}/etc/${kind}.builder`
   const ring = (...args: ReadonlyArray<string>) =>
-    ChildProcess.execFileSync("swift-ring-builder", [builder, ...args], { stdio: "ignore" })
+    ChildProcess.execFileSync(programs.ring, [builder, ...args], { stdio: "ignore" })
   ring("create", "6", "1", "1")
   ring("add", `r1z1-127.0.0.1:${port}/sdb1`, "1")
   ring("rebalance")
@@ -104,6 +107,6 @@ export const startSwift = Effect.gen(function*() {
   const port = yield* freePort
   write("proxy-server.conf", proxy(port, memcached))
   write("start.sh", script(folder, memcached))
-  yield* running("unshare", ["-m", "--propagation", "private", "sh", `${folder}/etc/start.sh`], port)
+  yield* running(programs.mount, ["-m", "--propagation", "private", "sh", `${folder}/etc/start.sh`], port)
   return { endpoint: `http://127.0.0.1:${port}` }
 })
