@@ -113,8 +113,18 @@ export class ServerInfo extends Schema.Class<ServerInfo>("ServerInfo")({
   /** Whom it serves. */
   person: Schema.String,
   keySource: Schema.String,
+  /** What the model may use. */
+  tools: Schema.Array(Schema.Struct({ name: Schema.String, description: Schema.String })),
   /** What lies on this disk unencrypted. */
   inClear: Schema.Array(Schema.String)
+}) {}
+
+const Check = Schema.Struct({ name: Schema.String, ok: Schema.Boolean, detail: Schema.String })
+
+/** What `GET /health` answers, with status 503 when something fails. */
+export class HealthReport extends Schema.Class<HealthReport>("HealthReport")({
+  status: Schema.Literal("ok", "failing"),
+  checks: Schema.Array(Check)
 }) {}
 
 /** One event of `GET /api/events`. A delta's `offset` says where in the block's text it belongs, so a repeat is harmless. */
@@ -364,7 +374,7 @@ export class Server extends HttpApiGroup.make("server").add(
 
 /**
  * Beside it stand plain routes: `PUT /api/conversations/:conversation/files/:name` (the body is the file, the answer a
- * `FileSummary`), `GET /api/events` (server-sent events) and `GET /api/export` (JSON lines).
+ * `FileSummary`), `GET /api/events` (server-sent events), `GET /api/export` (JSON lines) and `GET /health` (a `HealthReport`).
  */
 export class DemoApi
   extends HttpApi.make("sennit").add(Conversations).add(Memories).add(Keys).add(Privacy).add(Server).prefix("/api")

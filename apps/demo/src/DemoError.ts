@@ -45,15 +45,19 @@ export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotList
   }
 }
 
-/** The answer that was printed is not a complete one; it says why. */
-export class AskFailed extends Schema.TaggedError<AskFailed>()("AskFailed", {}) {}
+/** What was printed has said what failed; the exit code says so too. */
+export class Quietly extends Schema.TaggedError<Quietly>()("Quietly", {}) {}
 
 /** Another process uses the data folder, or changes its keys. Nothing was changed. */
 export class FolderInUse extends Schema.TaggedError<FolderInUse>()("FolderInUse", {
   file: Schema.String,
+  reason: Schema.Literal("InUse", "CannotOpen"),
   cause: Schema.Defect
 }) {
   override get message() {
+    if (this.reason === "CannotOpen") {
+      return `${this.file} cannot be opened. Nothing was changed. Look at who owns it; it holds nothing and can be deleted.`
+    }
     return `Another program uses the data folder (${this.file} is locked). Nothing was changed. ` +
       "Wait until it has ended, or stop it, then try again."
   }

@@ -16,7 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { DemoApi, type FileRefused, FileSummary, type UiEvent, UiEvents, UploadRefusal } from "./Api.ts"
+import { DemoApi, type FileRefused, FileSummary, HealthReport, type UiEvent, UiEvents, UploadRefusal } from "./Api.ts"
 import { apiRoutes } from "./Server.ts"
 
 /** Anything that went wrong, in words for people. */
@@ -41,6 +41,7 @@ export class Desk extends Context.Tag("@sennit/demo/Desk")<Desk, {
     question: string,
     attachments: ReadonlyArray<string>
   ) => Effect.Effect<void, DeskFailure>
+  readonly health: Effect.Effect<HealthReport, DeskFailure>
   /** All that is kept of the person, as JSON lines in any pieces. */
   readonly export: Stream.Stream<string, DeskFailure>
   /** Everything that happens from the moment in which `ready` runs. */
@@ -89,6 +90,7 @@ export const layerRemote = (address: string): Layer.Layer<Desk, never, HttpClien
         putFile: send,
         ask: (conversation, question, attachments) =>
           Effect.asVoid(api.conversations.ask({ path: { conversation }, payload: { question, attachments } })),
+        health: Effect.flatMap(client.get(`${address}/health`), HttpClientResponse.schemaBodyJson(HealthReport)),
         export: Stream.decodeText(
           HttpClientResponse.stream(
             Effect.flatMap(client.get(`${address}/api/export`), HttpClientResponse.filterStatusOk)

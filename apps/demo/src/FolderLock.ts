@@ -2,10 +2,11 @@
  * Who uses the data folder. Every process that does shares a lock; who changes the keys holds it alone. It is SQLite's
  * lock on an empty database, so the operating system lets go of it when a process ends, also by kill -9.
  */
-import * as Reactivity from "@effect/experimental/Reactivity"
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -25,11 +26,14 @@ const patience = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recur
 export const make = Effect.fn("FolderLock.make")(function*(
   file: string
 ): Effect.fn.Return<FolderLock, FolderInUse, Scope.Scope> {
-  const sql = yield* SqliteClient.make({ filename: file, disableWAL: true }).pipe(
-    Effect.catchAllDefect((cause) => Effect.fail(new FolderInUse({ file, cause }))),
-    Effect.provide(Reactivity.layer)
+  // The driver throws when it cannot open the file.
+  const sql = yield* Layer.build(SqliteClient.layer({ filename: file, disableWAL: true })).pipe(
+    Effect.map(Context.get(SqliteClient.SqliteClient)),
+    Effect.catchAllDefect((cause) => Effect.fail(new FolderInUse({ file, reason: "CannotOpen", cause }))),
+    Effect.mapError((cause) => new FolderInUse({ file, reason: "CannotOpen", cause }))
   )
-  const inUse = (cause: SqlError) => new FolderInUse({ file, cause })
+  const inUse = (error: SqlError) =>
+    new FolderInUse({ file, reason: isBusy(error) ? "InUse" : "CannotOpen", cause: error })
   const release = sql.unsafe("COMMIT")
   // A transaction that reads keeps its lock until it ends; one that could not get it is ended before the next attempt.
   const share = sql.unsafe("BEGIN").pipe(

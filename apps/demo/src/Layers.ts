@@ -21,6 +21,7 @@ import { ServerInfo } from "./Api.ts"
 import * as Conversations from "./Conversations.ts"
 import type { DemoConfig } from "./DemoConfig.ts"
 import * as EventHub from "./EventHub.ts"
+import * as Health from "./Health.ts"
 import * as Identity from "./Identity.ts"
 import * as Keys from "./Keys.ts"
 import * as Notes from "./Notes.ts"
@@ -61,6 +62,7 @@ const about = (config: DemoConfig, folder: string) =>
         dataFolder: folder,
         person: config.user,
         keySource: source,
+        tools: assistant.tools.modelTools.map(({ description, name }) => ({ name, description })),
         inClear: ["memory (memory.db)", "attached files (files/)"]
       }))
   )
@@ -89,6 +91,7 @@ export const layer = (config: DemoConfig) =>
       ),
       Notes.layer(scope),
       Rotation.layer,
+      Health.layer(scope),
       about(config, folder)
     ).pipe(
       Layer.provideMerge(

@@ -19,7 +19,7 @@ const decodeInfo = Schema.decodeUnknown(ServerInfo)
 export type For = Option.Option<string> | "everyone"
 
 /** Whether the server that holds this data folder runs for this person: then the work is done there. */
-const isServed = (config: DemoConfig, folder: string, whom: For) =>
+export const isServed = (config: DemoConfig, folder: string, whom: For) =>
   Effect.gen(function*() {
     const client = yield* HttpClient.HttpClient
     const response = yield* client.get(`${addressOf(config.port)}/api/info`)

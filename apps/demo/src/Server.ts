@@ -10,10 +10,11 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
-import { DemoApi, FileRefused, FileSummary, type ServerInfo, UiEvents, UploadRefusal } from "./Api.ts"
+import { DemoApi, FileRefused, FileSummary, HealthReport, type ServerInfo, UiEvents, UploadRefusal } from "./Api.ts"
 import { Conversations } from "./Conversations.ts"
 import { EventHub, type Followed } from "./EventHub.ts"
 import * as Guard from "./Guard.ts"
+import { Health } from "./Health.ts"
 import { Notes } from "./Notes.ts"
 import { OnDisk } from "./OnDisk.ts"
 import { Privacy } from "./Privacy.ts"
@@ -163,6 +164,20 @@ const exported = HttpLayerRouter.use((router) =>
   })
 )
 
+// --- health ------------------------------------------------------------------------------------------------------
+
+const health = HttpLayerRouter.use((router) =>
+  Effect.gen(function*() {
+    const { report } = yield* Health
+    yield* router.add("GET", "/health", () =>
+      Effect.flatMap(report, (found) =>
+        // The report is of the schema's own type.
+        Effect.orDie(
+          HttpServerResponse.schemaJson(HealthReport)(found, { status: found.status === "ok" ? 200 : 503 })
+        )))
+  })
+)
+
 // --- the page ----------------------------------------------------------------------------------------------------
 
 const web = (path: string) => fileURLToPath(new URL(`web/${path}`, import.meta.url))
@@ -192,7 +207,7 @@ const page = HttpLayerRouter.use((router) =>
 )
 
 /** What programs use. */
-export const apiRoutes = Layer.mergeAll(api, upload, events, exported)
+export const apiRoutes = Layer.mergeAll(api, upload, events, exported, health)
 
 /** Every route; the guard stands before all of them. */
 export const routes = Layer.merge(apiRoutes, page).pipe(Layer.provide(Guard.layer))

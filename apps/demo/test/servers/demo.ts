@@ -31,22 +31,28 @@ const environment = (env: Record<string, string>) => {
   return { ...inherited, SENNIT_PORT: "0", ...env }
 }
 
-const launch = (args: ReadonlyArray<string>, env: Record<string, string>): Started => {
-  const child = spawn(process.execPath, [main, ...args], { env: environment(env), stdio: ["ignore", "pipe", "pipe"] })
+const launch = (args: ReadonlyArray<string>, env: Record<string, string>, input?: string): Started => {
+  const stdin = input === undefined ? "ignore" : "pipe"
+  const child = spawn(process.execPath, [main, ...args], { env: environment(env), stdio: [stdin, "pipe", "pipe"] })
+  child.stdin?.end(input)
   let stdout = ""
   let stderr = ""
-  child.stdout.on("data", (data) => stdout += data)
-  child.stderr.on("data", (data) => stderr += data)
+  child.stdout?.on("data", (data) => stdout += data)
+  child.stderr?.on("data", (data) => stderr += data)
   const ended = new Promise<Ended>((resolve) => {
     child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }))
   })
   return { child, ended }
 }
 
-/** Runs a command of the demo to its end. */
-export const command = (args: ReadonlyArray<string>, env: Record<string, string>): Effect.Effect<Ended> =>
+/** Runs a command of the demo to its end; `input` is piped into it. */
+export const command = (
+  args: ReadonlyArray<string>,
+  env: Record<string, string>,
+  input?: string
+): Effect.Effect<Ended> =>
   Effect.acquireUseRelease(
-    Effect.sync(() => launch(args, env)),
+    Effect.sync(() => launch(args, env, input)),
     ({ ended }) => Effect.promise(() => ended),
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
@@ -89,6 +95,13 @@ const stop = ({ child, ended }: Started, signal: NodeJS.Signals) =>
     child.kill(signal)
     return ended
   })
+
+/** Starts a command, which is gone at the end of the scope; gives how to end it. */
+export const startCommand = (args: ReadonlyArray<string>, env: Record<string, string>, input?: string) =>
+  Effect.map(
+    Effect.acquireRelease(Effect.sync(() => launch(args, env, input)), (started) => stop(started, "SIGKILL")),
+    (started) => (signal: NodeJS.Signals) => stop(started, signal)
+  )
 
 /** Resolves with what it prints when it listens, and rejects when it ends before that. */
 const listening = ({ child, ended }: Started): Promise<ReadonlyArray<string>> =>
