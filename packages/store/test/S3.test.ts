@@ -1,5 +1,5 @@
 // @effect-diagnostics nodeBuiltinImport:off plays hostile servers
-import { FetchHttpClient, HttpClient, HttpClientResponse } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { S3, S3Signature as Sign, Store, StoreConfig } from "@sennit/store"
@@ -263,6 +263,42 @@ describe("a server that ignores conditions", () => {
         reason: "Protocol"
       })
     }).pipe(Effect.provide(FetchHttpClient.layer)))
+})
+
+/** A client whose `nth` request does not arrive. */
+const losing = (client: HttpClient.HttpClient, nth: number) => {
+  let requests = 0
+  return HttpClient.mapRequestInputEffect(client, (request) =>
+    Effect.suspend(() =>
+      ++requests === nth
+        ? Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", description: "lost" }))
+        : Effect.succeed(request)
+    ))
+}
+
+describe("an upload in parts", () => {
+  it.scopedLive("gets over a part that is lost, and else leaves nothing", () =>
+    Effect.gen(function*() {
+      const server = yield* carelessS3
+      const client = yield* HttpClient.HttpClient
+      const piece = new Uint8Array(2 ** 20).fill(7)
+      const body = Stream.fromIterable(Array.from({ length: 12 }, () => piece)).pipe(Stream.rechunk(1))
+      const outcomes: Array<string> = []
+      for (let nth = 1; nth <= 5; nth++) {
+        const store = yield* Effect.provideService(
+          S3.make({ ...options, endpoint: server.endpoint, partBytes: 5 * 2 ** 20, concurrency: 2 }),
+          HttpClient.HttpClient,
+          losing(client, nth)
+        )
+        const outcome = yield* Effect.either(store.write(`a${nth}`, body, { mode: "overwrite" }))
+        outcomes.push(outcome._tag === "Right" ? String(outcome.right.size) : outcome.left._tag)
+        expect(server.objects.get(`a${nth}`)?.bytes.length).toBe(outcome._tag === "Right" ? 12 * 2 ** 20 : undefined)
+        expect(server.uploads.size).toBe(0)
+      }
+      // lost were the beginning, each of three parts, and the end
+      const whole = String(12 * 2 ** 20)
+      expect(outcomes).toEqual(["BackendUnavailable", whole, whole, whole, "BackendUnavailable"])
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici)))
 })
 
 describe("secrets", () => {
