@@ -12,6 +12,8 @@ import * as Path from "node:path"
 import { performance } from "node:perf_hooks"
 import { Writable } from "node:stream"
 import { pipeline } from "node:stream/promises"
+import { s3Workloads } from "./s3.ts"
+import { workloads as sftpWorkloads } from "./sftp.ts"
 
 export interface Workload {
   readonly id: string
@@ -397,7 +399,9 @@ const workloads: ReadonlyArray<Workload> = [
   list,
   streamNode,
   streamPlatform,
-  memoryGet
+  memoryGet,
+  ...s3Workloads,
+  ...sftpWorkloads
 ]
 
 export default workloads
