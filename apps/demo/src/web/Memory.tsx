@@ -106,7 +106,10 @@ const Question = () => {
   const send = () => {
     const { value } = day.current!
     // The end of the chosen day.
-    const asOf = value === "" ? undefined : new globalThis.Date(`${value}T23:59:59.999`).getTime()
+    const asOf = value === "" ? undefined : DateTime.toEpochMillis(DateTime.unsafeMakeZoned(`${value}T23:59:59.999`, {
+      timeZone: DateTime.zoneMakeLocal(),
+      adjustForTimeZone: true
+    }))
     askMemory({ question: field.current!.value, asOf })
   }
   return (
