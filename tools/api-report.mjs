@@ -7,6 +7,8 @@ const report = (name) => {
   const dist = path.join(root, "packages", name, "dist")
   const files = readdirSync(dist, { recursive: true })
     .filter((file) => file.endsWith(".d.ts") && !file.split(path.sep).includes("internal"))
+    // a module that is gone leaves its declarations in an old build
+    .filter((file) => existsSync(path.join(root, "packages", name, "src", file.replace(/\.d\.ts$/, ".ts"))))
     .toSorted()
   const sections = files.map((file) => {
     const text = readFileSync(path.join(dist, file), "utf8")
