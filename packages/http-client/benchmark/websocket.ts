@@ -160,13 +160,10 @@ const echo = (id: string, size: number, depth: number, read: Reader, target: num
   }
 })
 
-/**
- * 20 connections. Ten messages are under way on each, read as a stream. `one`: one, received one by one, where a fiber
- * wakes for every message; parity is all that is asked of it, less what a busy machine takes.
- */
+/** 20 connections. Ten messages are under way on each, read as a stream; `one`: one, received one by one. */
 export const workloads: ReadonlyArray<Workload> = [
   echo("ws.echo.64", 64, 10, byStream, 1.1),
   echo("ws.echo.4096", 4096, 10, byStream, 1),
-  echo("ws.echo.64.one", 64, 1, byReceive, 0.9),
-  echo("ws.echo.4096.one", 4096, 1, byReceive, 0.9)
+  echo("ws.echo.64.one", 64, 1, byReceive, 1),
+  echo("ws.echo.4096.one", 4096, 1, byReceive, 1)
 ]
