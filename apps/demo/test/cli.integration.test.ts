@@ -79,13 +79,13 @@ describe("the command line", () => {
         "What is 6*7?\n\nWhat is 6*8?\n/exit\nWhat is 6*9?\n"
       )
       assert.strictEqual(code, 0, stderr)
-      assert.match(stdout, /42[^]*48/)
-      assert.notInclude(stdout, "54")
+      assert.match(stdout, /\*\*42\*\*[^]*\*\*48\*\*/)
+      assert.notInclude(stdout, "**54**")
       const sessions = new Set(stdout.match(/^session: .*$/gm))
       assert.strictEqual(sessions.size, 1)
       const asked = yield* command(["ask", "-"], env, "What is 6*9?\n")
       assert.strictEqual(asked.code, 0, asked.stderr)
-      assert.include(asked.stdout, "54")
+      assert.include(asked.stdout, "**54**")
     }))
 
   it.scopedLive("ends on Ctrl-C: the model's connection is closed, and what was said is kept", () =>
