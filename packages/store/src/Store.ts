@@ -24,6 +24,16 @@ import { CapabilityNotSupported, InvalidPath } from "./StoreError.ts"
 import type { StoreError } from "./StoreError.ts"
 import * as StorePath from "./StorePath.ts"
 
+export type {
+  /**
+   * What a store can keep; see the module of that name.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Capability
+} from "./Capability.ts"
+
 /**
  * Where a path of a store really is.
  *
@@ -94,7 +104,20 @@ export type StoreOf<C extends Capability> =
  * @since 0.1.0
  * @category models
  */
-export type Common = "read" | "range" | "write" | "atomicWrite" | "createIfAbsent" | "delete" | "list" | "move" | "copy"
+export type Common = (typeof common)[number]
+
+/** @internal */
+export const common = [
+  "read",
+  "range",
+  "write",
+  "atomicWrite",
+  "createIfAbsent",
+  "delete",
+  "list",
+  "move",
+  "copy"
+] as const satisfies ReadonlyArray<Capability>
 
 /**
  * The store of an application.

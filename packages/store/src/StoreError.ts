@@ -314,6 +314,24 @@ export class DecodeFailed extends Schema.TaggedError<DecodeFailed>()("DecodeFail
 }
 
 /**
+ * A registry has no store of this name.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnknownStore extends Schema.TaggedError<UnknownStore>()("UnknownStore", {
+  name: Schema.String,
+  /** Those that it has. */
+  names: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `there is no store ${quote(this.name)}; ${
+      this.names.length === 0 ? "the registry is empty" : `the registry has ${this.names.map(quote).join(", ")}`
+    }`
+  }
+}
+
+/**
  * Everything that an operation of a store can fail with.
  *
  * @since 0.1.0

@@ -45,6 +45,10 @@ export * as Operations from "./Operations.ts"
 /**
  * @since 0.1.0
  */
+export * as Registry from "./Registry.ts"
+/**
+ * @since 0.1.0
+ */
 export * as Sftp from "./Sftp.ts"
 /**
  * @since 0.1.0
