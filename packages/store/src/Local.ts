@@ -25,7 +25,9 @@ import { guardOpening } from "./internal/kernel.ts"
 import { makeKeyedLock } from "./internal/keyedLock.ts"
 import { classifyErrno, nowFs } from "./internal/localFile.ts"
 import { makeRoot, nameNatively, openRoot } from "./internal/localFolder.ts"
+import type { Folders } from "./internal/localFolder.ts"
 import { listPage, removeFolder, sweep } from "./internal/localList.ts"
+import type { LeaveOut } from "./internal/localList.ts"
 import * as Read from "./internal/localRead.ts"
 import type { Local } from "./internal/localSpot.ts"
 import { makeStamps } from "./internal/localVersion.ts"
@@ -104,16 +106,41 @@ export const make = (
       const now = yield* Clock.currentTimeMillis
       const rest = Duration.toMillis(Duration.decode(options.sweepOlderThan ?? "1 hour"))
       yield* sweep(folders, StorePath.root, now - rest)
-      return Store.fromDriver(
-        makeDriver({
-          folders,
-          lock: makeKeyedLock(),
-          stamp: makeStamps(),
-          durable: options.durability === "fsync",
-          chunkBytes: 256 * 1024
-        }, nameNatively(options.root))
-      )
+      return overFolders(folders, options)
     })
+  )
+
+/**
+ * @internal A folder that nobody keeps as a store: nothing is swept in it. One to read from must be there, and tells
+ * what in it is no object; one to write to is made.
+ */
+export const openFolder = (
+  root: string,
+  use: { readonly leaveOut: LeaveOut } | "write"
+): Effect.Effect<Store.StoreOf<LocalCapability>, StoreError, Scope.Scope> =>
+  guardOpening(
+    { name: "local", classify: classifyErrno },
+    root,
+    Effect.gen(function*() {
+      if (use === "write") yield* nowFs(() => makeRoot(root))
+      const folders = yield* openRoot(root)
+      return overFolders(folders, { root }, use === "write" ? undefined : use.leaveOut)
+    })
+  )
+
+const overFolders = (folders: Folders, options: Options, leaveOut?: LeaveOut): Store.StoreOf<LocalCapability> =>
+  Store.fromDriver(
+    makeDriver(
+      {
+        folders,
+        lock: makeKeyedLock(),
+        stamp: makeStamps(),
+        durable: options.durability === "fsync",
+        chunkBytes: 256 * 1024
+      },
+      nameNatively(options.root),
+      leaveOut
+    )
   )
 
 /**
@@ -141,7 +168,8 @@ const callsPerTurn = 32
 
 const makeDriver = (
   local: Local,
-  native: NonNullable<Driver.Driver["native"]>
+  native: NonNullable<Driver.Driver["native"]>,
+  leaveOut: LeaveOut | undefined
 ): Driver.Driver<LocalCapability> => {
   const turn = makeTurns(callsPerTurn)
   const inTurn = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => Effect.zipRight(turn, call)
@@ -159,7 +187,7 @@ const makeDriver = (
     getAll: (key, options) => inTurn(Read.getAll(local, key, options)),
     put: (key, body, { mode }) => inTurn(Write.putObject(local, key, body, mode)),
     delete: (key, { ifMatch }) => inTurn(Write.deleteObject(local, key, ifMatch)),
-    listPage: (prefix, { recursive }) => inTurn(listPage(local.folders, prefix, recursive)),
+    listPage: (prefix, { recursive }) => inTurn(listPage(local.folders, prefix, recursive, leaveOut)),
     move: (from, to, mode) => inTurn(Write.moveObject(local, from, to, mode)),
     copy: (from, to, mode) => inTurn(Write.copyObject(local, from, to, mode)),
     removeFolder: (key) => removeFolder(local.folders, key),

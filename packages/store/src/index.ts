@@ -74,3 +74,7 @@ export * as StoreError from "./StoreError.ts"
  * @since 0.1.0
  */
 export * as Telemetry from "./Telemetry.ts"
+/**
+ * @since 0.1.0
+ */
+export * as Transfer from "./Transfer.ts"

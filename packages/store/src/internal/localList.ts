@@ -7,8 +7,9 @@ import * as Order from "effect/Order"
 import * as Fs from "node:fs"
 import * as Driver from "../Driver.ts"
 import type { Entry } from "../Entry.ts"
+import type { InvalidPathReason } from "../StoreError.ts"
 import * as StorePath from "../StorePath.ts"
-import { callFs, isErrno, runFs } from "./localFile.ts"
+import { callFs, isErrno, nowFs, runFs } from "./localFile.ts"
 import { withFolder } from "./localFolder.ts"
 import type { Folders } from "./localFolder.ts"
 import { versionOf } from "./localVersion.ts"
@@ -20,6 +21,15 @@ interface Name {
   readonly key: StorePath.Key
   readonly name: string
   readonly isFolder: boolean
+}
+
+/** @internal Hears of what is in a folder and is no object of a store, by its path below the root. */
+export type LeaveOut = (path: string, reason: InvalidPathReason) => void
+
+/** What a listing looks at. */
+interface Disk {
+  readonly folders: Folders
+  readonly leaveOut: LeaveOut | undefined
 }
 
 /** A folder whose names from `next` on are still to be listed. */
@@ -37,12 +47,15 @@ const byOrder = Order.make((self: { readonly order: string }, that: { readonly o
 export const listPage = (
   folders: Folders,
   prefix: StorePath.Prefix,
-  recursive: boolean
-): Effect.Effect<Driver.Page, Driver.Failure> =>
-  Effect.flatMap(readNames(folders, prefix), (names) => nextPage(folders, [{ prefix, names, next: 0 }], recursive))
+  recursive: boolean,
+  leaveOut?: LeaveOut
+): Effect.Effect<Driver.Page, Driver.Failure> => {
+  const disk = { folders, leaveOut }
+  return Effect.flatMap(readNames(disk, prefix), (names) => nextPage(disk, [{ prefix, names, next: 0 }], recursive))
+}
 
 const nextPage = (
-  folders: Folders,
+  disk: Disk,
   stack: ReadonlyArray<Frame>,
   recursive: boolean
 ): Effect.Effect<Driver.Page, Driver.Failure> =>
@@ -54,14 +67,14 @@ const nextPage = (
       const limit = next + pageSize - entries.length
       const descent = recursive ? names.findIndex((name, index) => index >= next && name.isFolder) : -1
       const end = Math.min(descent === -1 ? names.length : descent, limit)
-      entries.push(...(yield* describe(folders, prefix, names.slice(next, end))))
+      entries.push(...(yield* describe(disk.folders, prefix, names.slice(next, end))))
       if (end === limit) {
-        return { entries, next: nextPage(folders, [...frames, { prefix, names, next: end }], recursive) }
+        return { entries, next: nextPage(disk, [...frames, { prefix, names, next: end }], recursive) }
       }
       const folder = names[end]
       if (folder !== undefined) {
         frames.push({ prefix, names, next: end + 1 })
-        const inside = yield* unlessGone(readNames(folders, folder.key), [])
+        const inside = yield* unlessGone(readNames(disk, folder.key), [])
         frames.push({ prefix: folder.key, names: inside, next: 0 })
       }
     }
@@ -84,20 +97,51 @@ const readFolder = (folders: Folders, prefix: StorePath.Prefix) =>
     ({ path }) => callFs<Array<Fs.Dirent>>((callback) => Fs.readdir(path, { withFileTypes: true }, callback))
   )
 
+/** Names that are not UTF-8 reach us with U+FFFD in them, and nothing is found under what they became. */
+const readMangled = (folders: Folders, prefix: StorePath.Prefix, dirents: ReadonlyArray<Fs.Dirent>) => {
+  const suspects = dirents.filter(({ name }) => name.includes("\uFFFD"))
+  return suspects.length === 0 ? Effect.succeed([]) : withFolder(
+    folders,
+    StorePath.segments(prefix),
+    { create: false },
+    ({ path }) =>
+      nowFs(() => suspects.filter(({ name }) => !Fs.lstatSync(`${path}/${name}`, { throwIfNoEntry: false })))
+  )
+}
+
 /** Names that are no keys (unfinished writes, links, devices, `\` in a name) cannot be addressed and are left out. */
-const readNames = (folders: Folders, prefix: StorePath.Prefix): Effect.Effect<ReadonlyArray<Name>, Driver.Failure> =>
-  Effect.map(readFolder(folders, prefix), (dirents) => {
+const readNames = (
+  { folders, leaveOut }: Disk,
+  prefix: StorePath.Prefix
+): Effect.Effect<ReadonlyArray<Name>, Driver.Failure> =>
+  Effect.gen(function*() {
+    const dirents = yield* readFolder(folders, prefix)
+    const mangled: ReadonlyArray<Fs.Dirent> = yield* readMangled(folders, prefix, dirents)
     const names: Array<Name & { readonly order: string }> = []
     for (const dirent of dirents) {
       const isFolder = dirent.isDirectory()
-      if (!(isFolder || dirent.isFile()) || !StorePath.isKey(dirent.name)) continue
-      const key = StorePath.join(prefix, dirent.name)
+      const name = StorePath.isKey(dirent.name) && !mangled.includes(dirent) ? dirent.name : undefined
+      const key = name !== undefined && (isFolder || dirent.isFile()) ? StorePath.join(prefix, name) : undefined
       // With its slash a folder sorts where the keys below it do: "a-b" before "a/b".
       const order = isFolder ? `${dirent.name}/` : dirent.name
-      if (Either.isRight(key)) names.push({ key: key.right, name: dirent.name, isFolder, order })
+      if (key !== undefined && Either.isRight(key)) names.push({ key: key.right, name: dirent.name, isFolder, order })
+      else {leaveOut?.(
+          prefix === "" ? dirent.name : `${prefix}/${dirent.name}`,
+          reasonAgainst(dirent, name !== undefined)
+        )}
     }
     return Arr.sort(names, byOrder)
   })
+
+const reasonAgainst = (dirent: Fs.Dirent, isNamed: boolean): InvalidPathReason => {
+  if (dirent.isSymbolicLink()) return "SymbolicLink"
+  if (!dirent.isDirectory() && !dirent.isFile()) return "SpecialFile"
+  if (isNamed) return "PathTooLong"
+  return Either.match(StorePath.parse(dirent.name), {
+    onLeft: ({ reason }) => reason,
+    onRight: () => "NotRepresentable"
+  })
+}
 
 const describe = (
   folders: Folders,
