@@ -113,6 +113,9 @@ export class ServerInfo extends Schema.Class<ServerInfo>("ServerInfo")({
   /** Whom it serves. */
   person: Schema.String,
   keySource: Schema.String,
+  /** Where conversations and attached files are kept, in words for people. */
+  sessionsIn: Schema.String,
+  filesIn: Schema.String,
   /** What the model may use. */
   tools: Schema.Array(Schema.Struct({ name: Schema.String, description: Schema.String })),
   /** What lies on this disk unencrypted. */

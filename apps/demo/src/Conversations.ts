@@ -29,6 +29,7 @@ import {
   TooManyRuns
 } from "./Api.ts"
 import { EventHub } from "./EventHub.ts"
+import { FileStore } from "./FileStore.ts"
 import { Identity } from "./Identity.ts"
 import { followRun, type Live, messagesOf, readLog } from "./RunLog.ts"
 import { fold } from "./Thread.ts"
@@ -130,6 +131,7 @@ const refusal = (name: string) => (error: StoreError.StoreError | FileRefused): 
 const make = Effect.fnUntraced(function*({ agent }: Options) {
   const sessions = yield* SessionService.SessionService
   const store = yield* Store.Store
+  const files = yield* FileStore
   const { owner } = yield* Identity
   const runs = yield* AgentRuns.AgentRuns
   const hub = yield* EventHub
@@ -202,10 +204,10 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
   const begin = Effect.fnUntraced(function*(id: string, question: string, names: ReadonlyArray<string>) {
     const session = yield* read(id)
     const folder = yield* folderOf(id)
-    const files = StoreFiles.make(folder)
+    const reachable = StoreFiles.make(folder)
     const attachments = yield* Effect.forEach(names, (name) =>
       Effect.flatMap(
-        Effect.mapError(files.stat(name), failed),
+        Effect.mapError(reachable.stat(name), failed),
         Option.match({
           onNone: () =>
             Effect.fail(new FileRefused({ name, reason: "NoSuchFile", detail: "This conversation has no such file." })),
@@ -214,7 +216,7 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
       ))
     const history = messagesOf(yield* readLog(session))
     const started = yield* runs.start(agent, { message: question, attachments, history }).pipe(
-      Effect.provideService(Files.Files, files),
+      Effect.provideService(Files.Files, reachable),
       Effect.provide(world),
       Effect.catchTags({
         TooManyRuns: ({ limit }) => Effect.fail(new TooManyRuns({ limit })),
@@ -275,7 +277,7 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
       // Taken before the session is read: should the run end meanwhile, its log is still complete here.
       const live = lives.get(id)
       const session = yield* read(id)
-      const files = yield* filesOf(id)
+      const attached = yield* filesOf(id)
       const log = yield* readLog(session)
       return yield* Effect.map(hub.at, (at) => {
         const stored = log.filter(({ run }) => run !== live?.run).flatMap(({ events }) => events)
@@ -283,7 +285,7 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
         return new Conversation({
           summary: summaryOf(session, running),
           blocks: fold([...stored, ...live?.events ?? []], live?.run),
-          files,
+          files: attached,
           at
         })
       })
@@ -292,12 +294,8 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
       yield* stop(id)
       const ref = yield* refOf(id)
       yield* read(id, 0)
-      const folder = yield* folderOf(id)
       // The conversation goes last: whoever is stopped here can delete it again.
-      yield* folder.list("", { recursive: true }).pipe(
-        Stream.runForEach(({ key }) => folder.delete(key, { missingOk: true })),
-        Effect.mapError(failed)
-      )
+      yield* files.removeAll(id)
       yield* Effect.mapError(sessions.delete(ref), failed)
       yield* hub.publish([{ type: "removed", conversation: id }])
     }),
@@ -327,5 +325,5 @@ export const layer = (
 ): Layer.Layer<
   Conversations,
   never,
-  SessionService.SessionService | Store.Store | AgentRuns.AgentRuns | EventHub | Identity | World
+  SessionService.SessionService | Store.Store | FileStore | AgentRuns.AgentRuns | EventHub | Identity | World
 > => Layer.scoped(Conversations, make(options))

@@ -39,6 +39,10 @@ export const DemoConfig = Config.all({
   modelAddress: text("OPENAI_BASE_URL"),
   modelKey: Config.option(Config.redacted("OPENAI_API_KEY")),
   modelName: Config.withDefault(Config.nonEmptyString("SENNIT_MODEL"), "gpt-4o-mini"),
+  /** Where conversations are kept: PostgreSQL at this address, or sessions.db in the data folder. */
+  databaseUrl: Config.option(Config.redacted("SENNIT_DATABASE_URL")),
+  /** An S3-compatible server for attached files, or files/ in the data folder; the rest of it is `StoreConfig.s3`. */
+  filesAddress: text("STORE_S3_ENDPOINT"),
   /** Private hosts that fetch_url may reach, such as 127.0.0.1:8080. */
   allowedHosts: hosts("SENNIT_ALLOW_HOSTS")
 })

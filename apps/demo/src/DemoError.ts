@@ -45,6 +45,33 @@ export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotList
   }
 }
 
+/** A database refused when it was opened; it is as it was. */
+export class DatabaseError extends Schema.TaggedError<DatabaseError>()("DatabaseError", {
+  database: Schema.String,
+  detail: Schema.String,
+  advice: Schema.String
+}) {
+  /** For what a layer of the database at `file` fails with. */
+  static readonly ofFile = (file: string) => ({ message }: { readonly message: string }) =>
+    new DatabaseError({
+      database: file,
+      detail: message,
+      advice:
+        "If it is damaged: stop Sennit, keep a copy of the data folder, and put the file of a backup in its place."
+    })
+
+  static readonly ofServer = ({ message }: { readonly message: string }) =>
+    new DatabaseError({
+      database: "PostgreSQL",
+      detail: message,
+      advice: "Start it, correct SENNIT_DATABASE_URL, or unset that to use a file in the data folder."
+    })
+
+  override get message() {
+    return `${this.database} cannot be used. ${this.detail} Nothing was overwritten. ${this.advice}`
+  }
+}
+
 /** What was printed has said what failed; the exit code says so too. */
 export class Quietly extends Schema.TaggedError<Quietly>()("Quietly", {}) {}
 

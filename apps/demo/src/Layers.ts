@@ -12,15 +12,15 @@ import * as Recall from "@sennit/agent/tools/Recall"
 import * as Remember from "@sennit/agent/tools/Remember"
 import { HttpClient } from "@sennit/http-client"
 import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
-import { SecureSessions } from "@sennit/secure-sessions"
-import { Local } from "@sennit/store"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { ServerInfo } from "./Api.ts"
 import * as Conversations from "./Conversations.ts"
+import * as Databases from "./Databases.ts"
 import type { DemoConfig } from "./DemoConfig.ts"
 import * as EventHub from "./EventHub.ts"
+import * as FileStore from "./FileStore.ts"
 import * as Health from "./Health.ts"
 import * as Identity from "./Identity.ts"
 import * as Keys from "./Keys.ts"
@@ -52,7 +52,7 @@ const model = ({ modelAddress, modelKey, modelName }: DemoConfig) =>
 const about = (config: DemoConfig, folder: string) =>
   Layer.effect(
     About,
-    Effect.map(Keys.Keys, ({ source }) =>
+    Effect.zipWith(Keys.Keys, FileStore.FileStore, ({ source }, { where }) =>
       new ServerInfo({
         model: Option.match(config.modelAddress, {
           onNone: () => "offline planner",
@@ -63,7 +63,9 @@ const about = (config: DemoConfig, folder: string) =>
         person: config.user,
         keySource: source,
         tools: assistant.tools.modelTools.map(({ description, name }) => ({ name, description })),
-        inClear: ["memory (memory.db)", "attached files (files/)"]
+        sessionsIn: Option.isNone(config.databaseUrl) ? "sessions.db" : "PostgreSQL",
+        filesIn: where,
+        inClear: ["memory (memory.db)", `attached files (${where})`]
       }))
   )
 
@@ -77,16 +79,15 @@ export const layer = (config: DemoConfig) =>
     const folder = path.resolve(config.dataFolder)
     const scope = yield* Effect.orDie(MemoryScope.user(config.user))
     const keys = Keys.layer(folder)
-    const sessions = SecureSessions.layerSqlite({ filename: path.join(folder, "sessions.db") })
-    const vault = MemoryVault.layerSqlite({ filename: path.join(folder, "memory.db") })
-    const files = Local.layer({ root: path.join(folder, "files") })
+    const [sessions, vault] = yield* Databases.make(config, folder)
+    const files = FileStore.layer(config, folder)
     const memory = Layer.effect(
       Memory.Memory,
       Effect.map(MemoryVault.MemoryVault, (service) => VaultMemory.make(service.scoped(scope)))
     )
     const web = NetWebClient.layer({ hosts: config.allowedHosts })
     return Layer.mergeAll(
-      Layer.merge(Privacy.layer(folder, scope), OnDisk.layer).pipe(
+      Layer.merge(Privacy.layer(scope), OnDisk.layer).pipe(
         Layer.provideMerge(Conversations.layer({ agent: assistant }))
       ),
       Notes.layer(scope),

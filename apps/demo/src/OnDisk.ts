@@ -30,10 +30,11 @@ const decodeId = Schema.decodeUnknown(Session.SessionId)
 /** What the driver says may quote what it was given, so it is not carried on. */
 const unread = () => new StorageFailed({ detail: "The records of this conversation could not be read." })
 
+/** SQLite gives numbers, PostgreSQL its large ones as text. */
 interface Row {
-  readonly sequence: number
+  readonly sequence: number | string
   readonly event_id: string
-  readonly time: number
+  readonly time: number | string
   readonly size: number
   readonly head: Uint8Array
   readonly key_id: Uint8Array
@@ -66,6 +67,7 @@ const make = Effect.gen(function*() {
       const found = yield* Effect.mapError(sessions.get(ref, { recent: 0, includeState: false }), failed)
       if (Option.isNone(found)) return yield* missing
       const rows = (yield* Effect.mapError(selectNewest(sql, ref), unread)).toReversed()
+        .map((row) => ({ ...row, sequence: Number(row.sequence), time: Number(row.time) }))
       const events = yield* Effect.mapError(
         Stream.runCollect(sessions.events(ref, { fromSequence: rows[0]?.sequence ?? 1 })),
         failed

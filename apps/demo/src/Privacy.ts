@@ -1,10 +1,9 @@
 // @effect-diagnostics nodeBuiltinImport:off -- the digest of a receipt is node's
 /** Everything of one person: to take along, and to destroy. */
-import * as FileSystem from "@effect/platform/FileSystem"
-import * as Path from "@effect/platform/Path"
 import { MemoryVault } from "@sennit/memory-vault"
 import type { MemoryScope } from "@sennit/memory-vault"
 import { type Erasure, SessionService } from "@sennit/secure-sessions"
+import { Store } from "@sennit/store"
 import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -16,8 +15,8 @@ import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { Receipt, StorageFailed } from "./Api.ts"
 import { Conversations } from "./Conversations.ts"
-import { isMissing } from "./DemoError.ts"
 import { EventHub } from "./EventHub.ts"
+import { FileStore } from "./FileStore.ts"
 import { Identity } from "./Identity.ts"
 
 export class Privacy extends Context.Tag("@sennit/demo/Privacy")<Privacy, {
@@ -31,9 +30,6 @@ export class Privacy extends Context.Tag("@sennit/demo/Privacy")<Privacy, {
 }>() {}
 
 const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
-
-/** Bytes of a file in one line of an export. */
-const CHUNK = 48 * 1024
 
 const recordOf = (record: Erasure.ExportRecord) => {
   switch (record._tag) {
@@ -56,14 +52,21 @@ const recordOf = (record: Erasure.ExportRecord) => {
   }
 }
 
-const notReached = [
-  "Backups and copies of the data folder, made before: they still hold the encrypted conversations, and the key of that time.",
-  "Free blocks of the disk below the removed files, until the file system uses them again."
-]
+/** Bytes of a file in one line of an export. */
+const LINE_BYTES = 48 * 1024
 
-const make = Effect.fnUntraced(function*(folder: string, scope: MemoryScope.MemoryScope) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
+const inLines = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
+  Array.from(
+    { length: Math.ceil(bytes.length / LINE_BYTES) },
+    (_, index) => bytes.subarray(index * LINE_BYTES, (index + 1) * LINE_BYTES)
+  )
+
+const backups =
+  "Backups and copies of the data folder, made before: they still hold the encrypted conversations, and the key of that time."
+
+const make = Effect.fnUntraced(function*(scope: MemoryScope.MemoryScope) {
+  const files = yield* FileStore
+  const store = yield* Store.Store
   const sessions = yield* SessionService.SessionService
   const conversations = yield* Conversations
   const identity = yield* Identity
@@ -75,26 +78,16 @@ const make = Effect.fnUntraced(function*(folder: string, scope: MemoryScope.Memo
     (owner) => Effect.mapError(Stream.runCollect(Stream.map(sessions.list(owner), ({ ref }) => ref.id)), failed)
   )
 
-  /** The paths of the files of a conversation, also of uploads that were cut off. */
-  const filesOf = (id: string) => {
-    const root = path.join(folder, "files", id)
-    return fs.readDirectory(root).pipe(
-      Effect.catchIf(isMissing, () => Effect.succeed([])),
-      Effect.map((names) => names.map((name) => ({ name, file: path.join(root, name) }))),
-      Effect.mapError(failed)
-    )
-  }
-
-  const removeFiles = Effect.fnUntraced(function*(id: string) {
-    const found = yield* filesOf(id)
-    yield* Effect.mapError(fs.remove(path.join(folder, "files", id), { recursive: true, force: true }), failed)
-    return found.length
-  })
+  const filesOf = (id: string) =>
+    Stream.unwrap(Effect.map(
+      store.child(id),
+      (folder) => Stream.map(folder.list("", { recursive: true }), ({ key }) => ({ folder, name: key }))
+    ))
 
   const erase = conversations.alone(Effect.gen(function*() {
     const owner = yield* identity.owner
     const ids = [...yield* idsOf]
-    const counts = yield* Effect.forEach(ids, removeFiles)
+    const counts = yield* Effect.forEach(ids, files.removeAll)
     const forgotten = yield* Effect.mapError(memories.forgetAll({ confirm: true }), failed)
     const destroyed = yield* Effect.mapError(sessions.eraseUser(owner.app, owner.user), failed)
     yield* identity.renew
@@ -109,30 +102,21 @@ const make = Effect.fnUntraced(function*(folder: string, scope: MemoryScope.Memo
       notes: forgotten.notes,
       memoryLogEmptied: forgotten.logTruncated,
       files: counts.reduce((sum, count) => sum + count, 0),
-      notReached
+      notReached: [backups, ...files.notReached]
     }
     const digest = createHash("sha256").update(JSON.stringify(receipt)).digest("hex")
     return new Receipt({ ...receipt, digest })
   }))
 
-  const exportFile = (conversation: string, { file, name }: { readonly name: string; readonly file: string }) =>
-    Stream.mapAccum(
-      Stream.mapError(fs.stream(file, { chunkSize: CHUNK }), failed),
-      0,
-      (offset, bytes) =>
-        [offset + bytes.length, {
-          type: "file",
-          conversation,
-          name,
-          offset,
-          base64: Encoding.encodeBase64(bytes)
-        }] as const
+  const exportFiles = (conversation: string) =>
+    Stream.flatMap(
+      filesOf(conversation),
+      ({ folder, name }) =>
+        Stream.mapAccum(Stream.mapConcat(folder.read(name), inLines), 0, (offset, bytes) => [
+          offset + bytes.length,
+          { type: "file", conversation, name, offset, base64: Encoding.encodeBase64(bytes) }
+        ])
     )
-
-  const files = Stream.flatMap(
-    Stream.fromIterableEffect(idsOf),
-    (id) => Stream.flatMap(Stream.fromIterableEffect(filesOf(id)), (file) => exportFile(id, file))
-  )
 
   const records = Stream.concatAll<object, StorageFailed, never>(Chunk.make(
     Stream.flatMap(
@@ -143,7 +127,7 @@ const make = Effect.fnUntraced(function*(folder: string, scope: MemoryScope.Memo
       onFailure: failed,
       onSuccess: (line) => ({ type: "memory", record: JSON.parse(line) })
     }),
-    files
+    Stream.flatMap(Stream.fromIterableEffect(idsOf), (id) => Stream.mapError(exportFiles(id), failed))
   ))
 
   return Privacy.of({
@@ -158,4 +142,4 @@ const make = Effect.fnUntraced(function*(folder: string, scope: MemoryScope.Memo
 })
 
 /** `scope` is whose memories these are. */
-export const layer = (folder: string, scope: MemoryScope.MemoryScope) => Layer.effect(Privacy, make(folder, scope))
+export const layer = (scope: MemoryScope.MemoryScope) => Layer.effect(Privacy, make(scope))

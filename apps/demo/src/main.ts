@@ -46,7 +46,7 @@ const announce = Effect.gen(function*() {
   const { address } = yield* HttpServer.HttpServer
   yield* Console.log([
     `Sennit listens on ${addressOf(address._tag === "TcpAddress" ? address.port : 0)}`,
-    `Data folder: ${about.dataFolder}`,
+    `Data folder: ${about.dataFolder}; conversations in ${about.sessionsIn}`,
     `${about.keySource} (conversations are encrypted; in clear: ${about.inClear.join(", ")})`,
     `Model: ${about.model}${about.planner ? " (not a language model; set OPENAI_BASE_URL to use one)" : ""}`
   ].join("\n"))

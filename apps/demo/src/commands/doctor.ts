@@ -2,15 +2,20 @@
 import * as Command from "@effect/cli/Command"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { HttpClient } from "@sennit/http-client"
+import { Store } from "@sennit/store"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import { DemoConfig } from "../DemoConfig.ts"
 import { Quietly } from "../DemoError.ts"
 import { Desk } from "../Desk.ts"
+import * as FileStore from "../FileStore.ts"
 import { addressOf, isServed, there } from "../Place.ts"
 import { asJson, toText } from "./output.ts"
 
@@ -30,7 +35,10 @@ const messageOf = (error: unknown): string =>
 
 /** Opens the data as any command does; a folder that is not there yet is left so. */
 const checkData = (folder: string) =>
-  there("everyone", Effect.flatMap(Desk, ({ health }) => health)).pipe(
+  there(
+    "everyone",
+    Effect.flatMap(Desk, ({ api, health }) => Effect.all([health, api.server.info()]))
+  ).pipe(
     Effect.match({
       onFailure: (
         error
@@ -41,10 +49,14 @@ const checkData = (folder: string) =>
           `Nothing in ${folder} was changed. Do what is said here, or set SENNIT_DATA to another folder.`
         )
       ],
-      onSuccess: ({ checks }) =>
-        checks.map(({ detail, name, ok }) =>
-          ok ? fine(name, detail) : broken(name, detail, `Look at the files in ${folder}, or restore them.`)
+      onSuccess: ([{ checks }, { filesIn, sessionsIn }]) => {
+        const where = new Map([["conversations", sessionsIn], ["memory", "memory.db"], ["files", filesIn]])
+        return checks.map(({ detail, name, ok }) =>
+          ok
+            ? fine(name, `${where.get(name)}, ${detail}`)
+            : broken(name, `${where.get(name)}: ${detail}`, `Look at it, or restore it; in ${folder} is the rest.`)
         )
+      }
     })
   )
 
@@ -99,17 +111,54 @@ const checkModel = ({ modelAddress, modelKey, modelName }: DemoConfig) =>
       )
   })
 
+/** The servers that the configuration names; what is on this machine is looked at with the data. */
+const checkServers = ({ databaseUrl, filesAddress }: DemoConfig, folder: string) => {
+  const database = Option.map(databaseUrl, (url) =>
+    Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT 1`).pipe(
+      Effect.provide(PgClient.layer({ url, maxConnections: 1 })),
+      Effect.timeout("5 seconds"),
+      Effect.match({
+        onFailure: () =>
+          broken(
+            "database",
+            "PostgreSQL does not answer, or refuses",
+            "Start it and make the database, correct SENNIT_DATABASE_URL, or unset it to use a file."
+          ),
+        onSuccess: () => fine("database", "PostgreSQL answers")
+      })
+    ))
+  const bucket = Option.map(
+    filesAddress,
+    (address) =>
+      Effect.flatMap(Store.Store, (store) => Stream.runHead(store.list(""))).pipe(
+        Effect.provide(FileStore.layer({ filesAddress: Option.some(address) }, folder)),
+        Effect.timeout("10 seconds"),
+        Effect.match({
+          onFailure: (error) =>
+            broken(
+              "bucket",
+              messageOf(error),
+              "Start the server and make the bucket, correct STORE_S3_*, or unset STORE_S3_ENDPOINT to use a folder."
+            ),
+          onSuccess: () => fine("bucket", `${address} answers`)
+        })
+      )
+  )
+  return Effect.all([...Option.toArray(database), ...Option.toArray(bucket)])
+}
+
 const examine = Effect.gen(function*() {
   const config = yield* DemoConfig
   const fs = yield* FileSystem.FileSystem
   const folder = (yield* Path.Path).resolve(config.dataFolder)
   const served = yield* isServed(config, folder, "everyone")
   const exists = yield* Effect.orElseSucceed(fs.exists(folder), () => true)
+  const servers = yield* checkServers(config, folder)
   const data = exists
     ? yield* Effect.zipWith(checkKeyFile(folder), checkData(folder), (key, checks) => [key, ...checks])
     : [fine("data", `${folder} is made at the first start`)]
   const server = config.port === 0 ? fine("server", "takes any free port") : yield* checkPort(config.port, served)
-  return [fine("node", process.version), fine("folder", folder), ...data, server, yield* checkModel(config)]
+  return [fine("node", process.version), fine("folder", folder), ...servers, ...data, server, yield* checkModel(config)]
 }).pipe(
   Effect.catchAll((error) =>
     Effect.succeed([broken("settings", messageOf(error), "Correct the variable that is named.")])

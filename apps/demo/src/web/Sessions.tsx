@@ -114,7 +114,8 @@ export const Sessions = () => {
       {info === undefined ? null : (
         <>
           <p>
-            Everything stays in <code>{info.dataFolder}</code> on this machine. Conversations are encrypted.
+            Conversations are encrypted, in {info.sessionsIn}. Memory and key are in <code>{info.dataFolder}</code>{" "}
+            on this machine, attached files in <code>{info.filesIn}</code>.
           </p>
           <p>
             <strong>In clear:</strong> {info.inClear.join(" and ")}{" "}
