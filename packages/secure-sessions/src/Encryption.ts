@@ -16,6 +16,7 @@ import type { KeyScope, Place } from "./Aad.ts"
 import type { KeyAccessError, LiveKey } from "./DataKeys.ts"
 import * as DataKeys from "./DataKeys.ts"
 import * as Envelope from "./Envelope.ts"
+import { makeBindPlace } from "./internal/bindPlace.ts"
 import { hmac, isEqual } from "./internal/deriveKey.ts"
 import { makeNonces } from "./internal/drawNonce.ts"
 import { decodeJson, encodeJson } from "./internal/encodeJson.ts"
@@ -136,15 +137,17 @@ const sealWith = (
   }
 }
 
+/** What was opened, or why it was not: a plain value, since this runs once for every record of a history. */
 const openWith = (
   suites: ReadonlyMap<number, Suite>,
   key: LiveKey,
   scope: KeyScope,
+  aadOf: (header: Uint8Array, place: Place) => Uint8Array,
   { envelope, place }: Opening
-): Either.Either<Uint8Array, DecryptionError> => {
+): Uint8Array | DecryptionError => {
   // what an error says is put together only for an error
   const refuse = (refusal: Omit<ConstructorParameters<typeof DecryptionError>[0], "location">) =>
-    Either.left(new DecryptionError({ ...refusal, location: locate(scope, place) }))
+    new DecryptionError({ ...refusal, location: locate(scope, place) })
   if (!(envelope instanceof Uint8Array)) {
     return refuse({ reason: typeof envelope === "string" ? "PlaintextRefused" : "MalformedEnvelope" })
   }
@@ -153,10 +156,25 @@ const openWith = (
   const { ciphertext, header, keyId, nonce, suite, tag } = decoded.right
   const facts = { envelopeVersion: Envelope.version, suite: suite.id }
   if (!isEqual(keyId, key.keyId)) return refuse({ reason: "KeyNotFound", ...facts })
-  const plaintext = suite.open(messageKey(key, suite), nonce, Aad.ofPlace(header, scope, place), ciphertext, tag)
-  return plaintext === undefined
-    ? refuse({ reason: "AuthenticationFailed", keyId: key.name, ...facts })
-    : Either.right(plaintext)
+  const plaintext = suite.open(messageKey(key, suite), nonce, aadOf(header, place), ciphertext, tag)
+  return plaintext ?? refuse({ reason: "AuthenticationFailed", keyId: key.name, ...facts })
+}
+
+/** All of them, or the first refusal. */
+const openEach = (
+  suites: ReadonlyMap<number, Suite>,
+  key: LiveKey,
+  scope: KeyScope,
+  records: ReadonlyArray<Opening>
+): Either.Either<ReadonlyArray<Uint8Array>, DecryptionError> => {
+  const aadOf = makeBindPlace(scope)
+  const opened: Array<Uint8Array> = []
+  for (const record of records) {
+    const one = openWith(suites, key, scope, aadOf, record)
+    if (!(one instanceof Uint8Array)) return Either.left(one)
+    opened.push(one)
+  }
+  return Either.right(opened)
 }
 
 const keyNotFound = (scope: KeyScope, { place }: Opening) =>
@@ -174,7 +192,12 @@ const makeBytes = Effect.gen(function*() {
 
   const seal = (scope: KeyScope, place: Place, plaintext: Uint8Array) =>
     Effect.flatMap(
-      keys.use(scope, 1, (key) => sealWith(primary, drawNonce, key, scope, { place, plaintext })),
+      keys.use(
+        scope,
+        1,
+        (key) => sealWith(primary, drawNonce, key, scope, { place, plaintext }),
+        plaintext.length
+      ),
       (sealed) => sealed
     )
 
@@ -183,7 +206,8 @@ const makeBytes = Effect.gen(function*() {
       keys.use(
         scope,
         records.length,
-        (key) => Either.all(records.map((record) => sealWith(primary, drawNonce, key, scope, record)))
+        (key) => Either.all(records.map((record) => sealWith(primary, drawNonce, key, scope, record))),
+        records.reduce((bytes, { plaintext }) => bytes + plaintext.length, 0)
       ),
       (sealed) => sealed
     )
@@ -191,15 +215,18 @@ const makeBytes = Effect.gen(function*() {
   /** A record of whatever key it names. */
   const openNamed = (scope: KeyScope, record: Opening) => {
     const keyId = record.envelope instanceof Uint8Array ? Envelope.keyIdOf(record.envelope) : undefined
-    const open = (key: LiveKey) => openWith(byId, key, scope, record)
+    const open = (key: LiveKey) => openEach(byId, key, scope, [record])
     return Effect.flatMap(
       keyId === undefined ? keys.find(scope, open) : keys.findById(scope, keyId, open),
-      Option.getOrElse((): Either.Either<Uint8Array, DecryptionError> => Either.left(keyNotFound(scope, record)))
+      Option.match({
+        onNone: () => Effect.fail(keyNotFound(scope, record)),
+        onSome: (opened) => Either.map(opened, ([plaintext]) => plaintext!)
+      })
     )
   }
 
   const openBatch = (scope: KeyScope, records: ReadonlyArray<Opening>) =>
-    keys.find(scope, (key) => Either.all(records.map((record) => openWith(byId, key, scope, record)))).pipe(
+    keys.find(scope, (key) => openEach(byId, key, scope, records)).pipe(
       Effect.flatMap(Option.match({
         onNone: () => Effect.fail(keyNotFound(scope, records[0]!)),
         onSome: (opened) =>

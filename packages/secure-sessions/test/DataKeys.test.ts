@@ -1,7 +1,7 @@
 import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
-import { DataKeys, KeyProvider, SecureSessionsError, SessionService } from "@sennit/secure-sessions"
+import { DataKeys, Encryption, KeyProvider, SecureSessionsError, SessionService } from "@sennit/secure-sessions"
 import { makeFaultKeyProvider } from "@sennit/secure-sessions/testing"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Ref, Scope, TestClock } from "effect"
 import { ada, app, eve, filesOf, keyOf, keyring, openFile, say, temporaryFile, using } from "./support.ts"
@@ -123,6 +123,25 @@ describe("DataKeys", () => {
         expect(counts.unwrapped).toBe(1)
         yield* keys.use(owner, 1, () => 0, 1000)
         yield* keys.use(owner, 1, () => 0)
+        expect(counts.unwrapped).toBe(2)
+      }))
+    }))
+
+  it.scoped("the bytes of what Encryption seals, alone or together, count towards that", () =>
+    Effect.gen(function*() {
+      const { counts, layer } = yield* makeSpy
+      const db = Layer.succeedContext(yield* Layer.build(database))
+      const limited = Encryption.layer({ maxBytes: 1000 }).pipe(Layer.provide([db, layer]))
+      yield* using(limited)(Effect.gen(function*() {
+        const { seal, sealAll } = yield* Encryption.Encryption
+        const record = { place: { table: "t", column: "c" }, plaintext: new Uint8Array(600) }
+        const sealOne = seal(owner, record.place, record.plaintext)
+        yield* Effect.repeatN(sealOne, 1)
+        expect(counts.unwrapped).toBe(0)
+        yield* sealOne
+        expect(counts.unwrapped).toBe(1)
+        yield* sealAll(owner, [record])
+        yield* sealOne
         expect(counts.unwrapped).toBe(2)
       }))
     }))

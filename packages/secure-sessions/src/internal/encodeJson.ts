@@ -104,12 +104,24 @@ export const encodeJson = (value: unknown): Either.Either<Uint8Array, Serializat
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * The value of opened bytes. `__proto__` becomes an own property, never a prototype.
+ * The value of opened bytes, or nothing when they are not the UTF-8 of a JSON text. `__proto__` becomes an own property,
+ * never a prototype.
  *
  * @internal
  */
-export const decodeJson = (bytes: Uint8Array): Either.Either<Json, SerializationError> =>
-  Either.try({
-    try: (): Json => JSON.parse(utf8.decode(bytes)),
-    catch: () => new SerializationError({ reason: "Malformed", path: [] })
-  })
+export const parseJson = (bytes: Uint8Array): Json | undefined => {
+  try {
+    return JSON.parse(utf8.decode(bytes))
+  } catch {
+    // what these two throw quotes the text
+    return undefined
+  }
+}
+
+/** @internal */
+export const decodeJson = (bytes: Uint8Array): Either.Either<Json, SerializationError> => {
+  const value = parseJson(bytes)
+  return value === undefined
+    ? Either.left(new SerializationError({ reason: "Malformed", path: [] }))
+    : Either.right(value)
+}

@@ -16,7 +16,7 @@ import { SerializationError } from "../SecureSessionsError.ts"
 import type { Json, SecretName, SessionEvent, SessionRef, State, StateInput } from "../Session.ts"
 import { EventId } from "../Session.ts"
 import { hex, isEqual, random } from "./deriveKey.ts"
-import { decodeJson, encodeJson } from "./encodeJson.ts"
+import { decodeJson, encodeJson, parseJson } from "./encodeJson.ts"
 import type { ChainedHeadRow, EventRow, StateChange, StateRow, StateTable } from "./sessionRows.ts"
 
 type Cipher = typeof Encryption.Service
@@ -236,15 +236,24 @@ export const encodeEvent = (
   event: Pick<SessionEvent, "time" | "author" | "body">
 ): Either.Either<Uint8Array, SerializationError> => encodeJson([event.time.epochMillis, event.author, event.body])
 
-const decodeEvent = (row: EventRow, bytes: Uint8Array): Either.Either<SessionEvent, SerializationError> =>
-  Either.flatMap(decodeJson(bytes), (content) => {
+/** In a plain loop: a history has many. */
+const decodeEvents = (
+  rows: ReadonlyArray<EventRow>,
+  contents: ReadonlyArray<Uint8Array>
+): Either.Either<ReadonlyArray<SessionEvent>, SerializationError> => {
+  const events: Array<SessionEvent> = []
+  for (const [at, bytes] of contents.entries()) {
+    const { event_id, sequence } = rows[at]!
+    const content = parseJson(bytes)
     const [millis, author, body] = Array.isArray(content) ? content : []
     const time = typeof millis === "number" ? DateTime.make(millis) : Option.none()
     if (Option.isNone(time) || typeof author !== "string" || body === undefined) return Either.left(malformed())
     // it was checked when it was written, and it opened
-    const id = EventId.make(row.event_id, { disableValidation: true })
-    return Either.right({ id, sequence: row.sequence, time: time.value, author, body })
-  })
+    const id = EventId.make(event_id, { disableValidation: true })
+    events.push({ id, sequence, time: time.value, author, body })
+  }
+  return Either.right(events)
+}
 
 /** @internal */
 export const sealEvent = (
@@ -266,8 +275,7 @@ export const openBodies = (cipher: Cipher, ref: SessionRef, rows: ReadonlyArray<
 
 /** Opens events. An id that opens was valid when it was sealed. @internal */
 export const openEvents = Effect.fnUntraced(function*(cipher: Cipher, ref: SessionRef, rows: ReadonlyArray<EventRow>) {
-  const opened = yield* openBodies(cipher, ref, rows)
-  return yield* Either.all(opened.map((bytes, index) => decodeEvent(rows[index]!, bytes)))
+  return yield* decodeEvents(rows, yield* openBodies(cipher, ref, rows))
 })
 
 /** @internal */

@@ -40,7 +40,6 @@ export interface StateRow {
 export interface EventRow {
   readonly sequence: number
   readonly event_id: string
-  readonly time: number
   readonly body: unknown
   /** 0 for an event of before the chain. */
   readonly chained: number
@@ -90,7 +89,6 @@ const integers = new Set([
   "chained",
   "stamp",
   "sequence",
-  "time",
   "sessions",
   "events"
 ])
@@ -121,7 +119,7 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
     sql<{ readonly kid: unknown }>`SELECT kid FROM session_keys
       WHERE app = ${app} AND user_id = ${user} AND shredded_time IS NOT NULL`
 
-  const eventColumns = sql`sequence, event_id, time, body, length(link) AS chained`
+  const eventColumns = sql`sequence, event_id, body, length(link) AS chained`
 
   const windowOf = (ref: SessionRef, { after, first, fromSequence, last }: EventWindow) => {
     const conditions = sql.and([
@@ -202,7 +200,12 @@ export const makeSessionRows = (sql: SqlClient.SqlClient) => {
 
     insertEvent: (
       { app, id, user }: SessionRef,
-      event: Omit<EventRow, "chained"> & { readonly body: Uint8Array; readonly link: Uint8Array }
+      event: Omit<EventRow, "chained"> & {
+        /** Epoch milliseconds, to select by. */
+        readonly time: number
+        readonly body: Uint8Array
+        readonly link: Uint8Array
+      }
     ) =>
       sql`INSERT INTO session_events (app, user_id, session_id, sequence, event_id, time, body, link)
         VALUES (${app}, ${user}, ${id}, ${event.sequence}, ${event.event_id}, ${event.time}, ${event.body},
