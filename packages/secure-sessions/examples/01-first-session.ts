@@ -16,10 +16,8 @@ const program = Effect.gen(function*() {
 })
 
 // A real program names a file and keeps its key: KeyProvider.layerConfig reads SENNIT_KEY.
-const keys = Layer.unwrapEffect(
-  Effect.map(KeyProvider.generateKey, (key) => KeyProvider.layerKeyring([{ id: "first", key }]))
-)
-const runtime = ManagedRuntime.make(Layer.provide(SecureSessions.layerSqlite({ filename: ":memory:" }), keys))
+const layer = Layer.provide(SecureSessions.layerSqlite({ filename: ":memory:" }), KeyProvider.layerMemory)
+const runtime = ManagedRuntime.make(layer)
 
 const { stale, stored } = await runtime.runPromise(program)
 console.log(stored.revision) // => 2

@@ -248,6 +248,19 @@ export const layerKeyring = (
 ): Layer.Layer<KeyProvider, ConfigurationError> => Layer.scoped(KeyProvider, makeKeyring(keys))
 
 /**
+ * A new random key that is forgotten with the layer. What it wrapped opens no more afterwards: for tests and trials.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<KeyProvider> = Layer.unwrapEffect(
+  Effect.map(generateKey, (key) => layerKeyring([{ id: "memory", key }]))
+).pipe(
+  // one key of 32 bytes under a name is never refused
+  Layer.orDie
+)
+
+/**
  * Work of scrypt (RFC 7914): memory is about `128 * 2^logN * r` bytes. Stored with every wrapped key, so it can be
  * raised at any time; older keys stay readable.
  *

@@ -115,11 +115,9 @@ export const layerPg = (
  * @category layers
  * @since 0.1.0
  */
-export const layerMemory: Layer.Layer<Services | SqlClient.SqlClient, BuildError> = Layer.unwrapEffect(
-  Effect.map(
-    KeyProvider.generateKey,
-    (key) => Layer.provide(layerSqlite({ filename: ":memory:" }), KeyProvider.layerKeyring([{ id: "memory", key }]))
-  )
+export const layerMemory: Layer.Layer<Services | SqlClient.SqlClient, BuildError> = Layer.provide(
+  layerSqlite({ filename: ":memory:" }),
+  KeyProvider.layerMemory
 )
 
 /**

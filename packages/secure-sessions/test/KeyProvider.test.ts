@@ -107,6 +107,15 @@ describe("KeyProvider", () => {
       expect(String(keys[0])).not.toContain(first)
     }))
 
+  it.scoped("a provider in memory opens what it wrapped, and another one does not", () =>
+    Effect.gen(function*() {
+      const memory = yield* Layer.build(Layer.fresh(KeyProvider.layerMemory))
+      const made = yield* Effect.provide(generate, memory)
+      expect(yield* Effect.provide(unwrap(made), memory)).toEqual(made.bytes)
+      const wrong = yield* Effect.flip(using(Layer.fresh(KeyProvider.layerMemory))(unwrap(made)))
+      expect(wrong).toMatchObject({ _tag: "KeyProviderError", reason: "AuthenticationFailed" })
+    }))
+
   it.scoped("a passphrase opens in another process what it wrapped, whatever form its letters have", () =>
     Effect.gen(function*() {
       const made = yield* using(passphrase("cafe\u0301"))(generate)

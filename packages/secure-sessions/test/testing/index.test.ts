@@ -9,6 +9,7 @@ const cheap = { logN: 4, r: 8, p: 1 }
 
 const providers = {
   "a key ring": keyring(),
+  "a key in memory": KeyProvider.layerMemory,
   "a key ring of several keys": KeyProvider.layerKeyring([
     { id: "old", key: keyOf(1) },
     { id: "new", key: keyOf(2), primary: true }
