@@ -55,7 +55,7 @@ async function* source() {
 const ourSource = Stream.unfold(0, (i) => i < pieces ? Option.some([piece, i + 1] as const) : Option.none())
 
 const download = compare(
-  { id: "dl.64m", unit: "downloads/s", peerName: "undici.request, for await", target: 1.2, batch: 4 },
+  { id: "dl.64m", unit: "downloads/s", peerName: "undici.request, for await", target: 1.2, batch: 4, rounds: 11 },
   async ({ url }) => [
     ours(
       Effect.flatMap(
@@ -72,7 +72,7 @@ const download = compare(
 )
 
 const upload = compare(
-  { id: "ul.64m", unit: "uploads/s", peerName: "undici.request, from an iterable", target: 1, batch: 4 },
+  { id: "ul.64m", unit: "uploads/s", peerName: "undici.request, from an iterable", target: 1, batch: 4, rounds: 11 },
   async ({ url }) => [
     ours(
       Effect.flatMap(

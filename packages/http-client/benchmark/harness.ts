@@ -20,6 +20,8 @@ export interface Workload {
   readonly peerName: string
   readonly better: "lower" | "higher"
   readonly target: number
+  /** Rounds of each side at least; five when it does not say. */
+  readonly rounds?: number | undefined
   readonly open: () => Promise<{
     readonly ours: () => Promise<Sample>
     readonly peer: () => Promise<Sample>
@@ -61,6 +63,7 @@ export const compare = (
     readonly peerName: string
     readonly target: number
     readonly batch: number
+    readonly rounds?: number
   },
   sides: (server: Server) => Promise<readonly [ours: Side, peer: Side]>,
   options: { readonly tls: boolean } = { tls: false }
@@ -70,6 +73,7 @@ export const compare = (
   peerName: row.peerName,
   better: "higher",
   target: row.target,
+  rounds: row.rounds,
   open: async () => {
     const server = await startServer(options.tls)
     const [ours, peer] = await sides(server)

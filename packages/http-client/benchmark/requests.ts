@@ -73,7 +73,7 @@ const pipelined = compare(
 )
 
 const secure = compare(
-  { id: "tls.request.c50", unit, peerName: "undici.request", target: 1.5, batch: 2000 },
+  { id: "tls.request.c50", unit, peerName: "undici.request", target: 1.5, batch: 2000, rounds: 11 },
   async ({ ca, secureUrl }) => {
     const { Agent } = await Peers.undici()
     return [
@@ -205,7 +205,7 @@ const rawLoop = ({ url }: Server, concurrency: number): Side => {
 }
 
 const limit = compare(
-  { id: "limit.c50", unit, peerName: "the raw loop over net", target: 0.6, batch: 5000 },
+  { id: "limit.c50", unit, peerName: "the raw loop over net", target: 0.6, batch: 5000, rounds: 11 },
   async (server) => [ours(`${server.url}/`, 50), rawLoop(server, 50)]
 )
 
