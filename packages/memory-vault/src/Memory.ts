@@ -5,6 +5,7 @@
  */
 import type * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
+import type { CompressOptions, JobId, RecalledSummary } from "./Compressor.ts"
 import type { SignalName } from "./internal/rankerWeights.ts"
 import type { PromptFormat } from "./PromptBlock.ts"
 
@@ -149,6 +150,12 @@ export interface SaveInput {
   readonly validFrom?: DateTime.DateTime.Input | undefined
   /** Until when it is so; open where absent. After that time `recall` leaves it out. */
   readonly validTo?: DateTime.DateTime.Input | undefined
+  /**
+   * A save that is repeated with its key, after a failure that left its fate open, has no further effect and answers
+   * with the memories of the first one; another text under the key is refused. What was forgotten since does not come
+   * back. Keys stay until `forgetAll`.
+   */
+  readonly idempotencyKey?: string | undefined
 }
 
 /**
@@ -161,6 +168,8 @@ export interface SaveResult {
   readonly memories: ReadonlyArray<Memory>
   readonly created: number
   readonly merged: number
+  /** Its idempotency key was known, so nothing happened; `memories` are those of the first save that are still there. */
+  readonly repeated: boolean
   /** Memories that hold no longer because of what was saved; for `saveAll` told with the last input of its batch. */
   readonly superseded: ReadonlyArray<MemoryId>
   /** Prompt blocks of a vault that stood in the text and were left out; nothing else may have been in it. */
@@ -200,6 +209,11 @@ export interface RecallQuery extends MemoryFilter {
   readonly proceduralShare?: number | undefined
   /** Default `xml`. */
   readonly format?: PromptFormat | undefined
+  /**
+   * At most this many summaries that match the query by themselves come before the memories, 0 to 20. Default 0: a
+   * summary is then in the block only where it says, in fewer tokens, what recalled memories say.
+   */
+  readonly summaries?: number | undefined
   /** What was so at this time. Absent: what is so now, or will be. */
   readonly asOf?: DateTime.DateTime.Input | undefined
   /** Also what held once and does no longer. */
@@ -248,7 +262,8 @@ export interface RecalledMemory {
 }
 
 /**
- * The procedures and then the memories, best first, are exactly what is in the prompt block.
+ * The procedures and then the memories, best first, are exactly what is in the prompt block; there a summary stands in
+ * the place of the memories that it names.
  *
  * @since 0.1.0
  * @category models
@@ -257,6 +272,8 @@ export interface RecallResult {
   /** Latest change first, as many as fit their share of the budget. */
   readonly procedures: ReadonlyArray<Procedure>
   readonly memories: ReadonlyArray<RecalledMemory>
+  /** In the order of the block. */
+  readonly summaries: ReadonlyArray<RecalledSummary>
   /** Ranked among the best `topK`, but beyond the token budget. */
   readonly omitted: number
   /** Tokens of the prompt block, wrapper and labels included. */
@@ -274,6 +291,8 @@ export interface ErasureReceipt {
   readonly memories: number
   /** Procedures and working notes. */
   readonly notes: number
+  /** Summaries that were made from them. */
+  readonly summaries: number
   readonly postings: number
   /**
    * Whether the write-ahead log was emptied. `false` means that another process was reading for longer than the retries
@@ -309,8 +328,43 @@ export interface ScopeStats {
   readonly procedures: number
   /** Working notes, those that expired and wait for removal included. */
   readonly notes: number
+  readonly summaries: number
   /** Characters of all texts. */
   readonly characters: number
+}
+
+/**
+ * How a session is opened.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionOptions {
+  /** An identifier of one's own; a new one where absent. */
+  readonly sessionId?: string | undefined
+  /** Asks for the session's compression when it ends. */
+  readonly compress?: Pick<CompressOptions, "ratio"> | boolean | undefined
+}
+
+/**
+ * What a session holds, and what came of it since it was opened.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionStats {
+  /** All memories of the session, earlier openings included, and their tokens. */
+  readonly memories: number
+  readonly tokens: number
+  /** Since it was opened. */
+  readonly created: number
+  readonly merged: number
+  readonly openedAt: DateTime.Utc
+  readonly endedAt?: DateTime.Utc
+  /** Notes that the end removed. */
+  readonly notes: number
+  /** The compression that the end asked for. */
+  readonly job?: JobId
 }
 
 /**

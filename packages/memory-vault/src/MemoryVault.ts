@@ -14,11 +14,16 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
+import type * as EffectScope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import { Compressor } from "./Compressor.ts"
+import type { CompressionJob, CompressOptions, JobId, Summary, SummaryId } from "./Compressor.ts"
 import { IndexCache } from "./internal/cacheIndexes.ts"
+import { SummaryCache } from "./internal/cacheSummaries.ts"
 import { guard } from "./internal/memoryRows.ts"
 import { migrateSchema } from "./internal/migrateSchema.ts"
 import { ChangeHub } from "./internal/publishChanges.ts"
+import { makeJobRunner } from "./internal/runJobs.ts"
 import { Scope } from "./internal/scopeKey.ts"
 import { makeUserMemory } from "./internal/serveScope.ts"
 import type {
@@ -36,6 +41,8 @@ import type {
   SaveInput,
   SaveResult,
   ScopeStats,
+  SessionOptions,
+  SessionStats,
   WorkingNote
 } from "./Memory.ts"
 import { MemoryClassifier } from "./MemoryClassifier.ts"
@@ -46,9 +53,11 @@ import type { SqliteOptions, VaultOptions } from "./MemoryVaultConfig.ts"
 import { ConfigurationError, StorageError } from "./MemoryVaultError.ts"
 import type {
   BudgetExceeded,
+  CompressionError,
   ImportError,
   IngestionError,
   InvalidQuery,
+  JobNotFound,
   MemoryNotFound,
   QuotaExceeded,
   VersionConflict
@@ -129,6 +138,53 @@ export interface UserMemory {
     /** How many were still there. */
     readonly clear: Effect.Effect<number, StorageError>
   }
+  /** Opens a session, a new one or one to go on with; it ends with the scope, or before by `end`. */
+  readonly session: (
+    options?: SessionOptions
+  ) => Effect.Effect<MemorySession, IngestionError, EffectScope.Scope>
+  /**
+   * Asks for summaries of sessions and answers at once with the job, which a fiber of this vault, or of another process
+   * on the same file, does. Nothing that was saved is touched: every memory is found as before. Asking again for what
+   * waits already gives the job that waits.
+   */
+  readonly compress: (
+    options?: CompressOptions
+  ) => Effect.Effect<CompressionJob, CompressionError | QuotaExceeded | StorageError>
+  readonly jobs: {
+    readonly status: (id: JobId) => Effect.Effect<Option.Option<CompressionJob>, StorageError>
+    /** The job when it has ended, in whatever way. */
+    readonly await: (id: JobId) => Effect.Effect<CompressionJob, JobNotFound | StorageError>
+    /** Whether it had not ended. Sessions that are compressed by then stay so. */
+    readonly cancel: (id: JobId) => Effect.Effect<boolean, StorageError>
+  }
+  /** What compression wrote. `forget`, `update` and a fact that ends another drop what was made from it, and a job writes it anew. */
+  readonly summaries: {
+    /** In the order of writing, read in pages as the stream is pulled. */
+    readonly list: (sessionId?: string) => Stream.Stream<Summary, StorageError>
+    /** The memories behind a summary, in order; none where there is no such summary. */
+    readonly sources: (id: SummaryId) => Effect.Effect<ReadonlyArray<Memory>, StorageError>
+  }
+}
+
+/**
+ * A session under way: what is saved through it belongs to it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MemorySession {
+  readonly id: string
+  readonly save: (
+    input: Omit<SaveInput, "sessionId"> | string
+  ) => Effect.Effect<SaveResult, IngestionError | QuotaExceeded | StorageError>
+  readonly saveAll: <E, R>(
+    inputs: Stream.Stream<Omit<SaveInput, "sessionId"> | string, E, R>
+  ) => Stream.Stream<SaveResult, E | IngestionError | QuotaExceeded | StorageError, R>
+  /** Notes of this session; they end with it. */
+  readonly working: ReturnType<UserMemory["working"]>
+  readonly stats: Effect.Effect<SessionStats, StorageError>
+  /** Removes the session's notes and asks for its compression where it was opened so; once, whatever happens after. */
+  readonly end: Effect.Effect<SessionStats, CompressionError | QuotaExceeded | StorageError>
 }
 
 /**
@@ -176,7 +232,7 @@ export const make = Effect.fn("MemoryVault.make")(function*(
 ): Effect.fn.Return<
   Context.Tag.Service<MemoryVault>,
   StorageError | ConfigurationError,
-  SqlClient.SqlClient | TokenCounter.TokenCounter
+  SqlClient.SqlClient | TokenCounter.TokenCounter | EffectScope.Scope
 > {
   const sql = yield* SqlClient.SqlClient
   if (!sql.onDialectOrElse({ sqlite: () => true, orElse: () => false })) {
@@ -188,13 +244,13 @@ export const make = Effect.fn("MemoryVault.make")(function*(
   const rules = yield* MemoryClassifier
   const { redact } = yield* MemoryRedactor
   const cache = new IndexCache(sql, options.cachedMemories ?? defaults.cachedMemories)
+  const summaries = new SummaryCache(sql)
   const maxTextLength = options.maxTextLength ?? defaults.maxTextLength
   const changes = new ChangeHub()
   const maxMemories = options.maxMemories ?? defaults.maxMemories
-  return MemoryVault.of({
-    scoped: (scope) =>
-      makeUserMemory(Scope.keyOf(scope), { sql, cache, count, rules, redact, maxTextLength, maxMemories, changes })
-  })
+  const jobs = yield* makeJobRunner({ sql, count, compressor: yield* Compressor })
+  const parts = { sql, cache, count, rules, redact, maxTextLength, maxMemories, changes, jobs, summaries }
+  return MemoryVault.of({ scoped: (scope) => makeUserMemory(Scope.keyOf(scope), parts) })
 })
 
 /**
@@ -209,7 +265,7 @@ export const layer = (
   MemoryVault,
   StorageError | ConfigurationError,
   SqlClient.SqlClient | TokenCounter.TokenCounter
-> => Layer.effect(MemoryVault, make(options))
+> => Layer.scoped(MemoryVault, make(options))
 
 // The client's constructor throws when the file cannot be opened: that can happen, so it is a failure.
 const layerClient = (filename: string): Layer.Layer<SqlClient.SqlClient, StorageError> =>

@@ -34,7 +34,7 @@ export class InvalidScope extends Schema.TaggedError<InvalidScope>()("InvalidSco
  * @category errors
  */
 export class IngestionError extends Schema.TaggedError<IngestionError>()("IngestionError", {
-  reason: Schema.Literal("empty", "too-long", "several", "label", "event-time", "validity", "metadata"),
+  reason: Schema.Literal("empty", "too-long", "several", "label", "event-time", "validity", "metadata", "key-reused"),
   /** The bound that was passed, where there is one. */
   limit: Schema.optional(Schema.Number)
 }) {
@@ -43,9 +43,10 @@ export class IngestionError extends Schema.TaggedError<IngestionError>()("Ingest
       "empty": "nothing is left of the text after cleaning",
       "too-long": `the text is longer than ${this.limit} characters; save it in parts`,
       "several": "the new text takes more than one memory; forget the memory and save the text",
-      "label": `sessionId, speaker, role and key must have 1 to ${this.limit} characters and no NUL`,
+      "label": `sessionId, speaker, role and keys must have 1 to ${this.limit} characters and no NUL`,
       "event-time": "eventTime is not a valid time",
       "validity": "validFrom and validTo must be valid times, the end after the beginning",
+      "key-reused": "the idempotency key stands for another text already; use a new key for each save",
       "metadata":
         `metadata must be a flat record of JSON scalars, at most ${this.limit} characters of JSON, without a key __proto__`
     }[this.reason]
@@ -60,11 +61,12 @@ export class IngestionError extends Schema.TaggedError<IngestionError>()("Ingest
  * @category errors
  */
 export class InvalidQuery extends Schema.TaggedError<InvalidQuery>()("InvalidQuery", {
-  reason: Schema.Literal("top-k", "token-budget", "procedural-share", "time")
+  reason: Schema.Literal("top-k", "token-budget", "procedural-share", "summaries", "time")
 }) {
   override get message(): string {
     const why = {
       "procedural-share": "proceduralShare must be a number from 0 to 1",
+      "summaries": "summaries must be a whole number from 0 to 20",
       "top-k": "topK must be a whole number from 1 to 1000",
       "token-budget": "tokenBudget must be a whole number of at least 0",
       "time": "from, until and asOf must be valid times"
@@ -111,12 +113,46 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
  * @category errors
  */
 export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()("QuotaExceeded", {
-  resource: Schema.Literal("memories", "procedures", "working notes"),
+  resource: Schema.Literal("memories", "procedures", "working notes", "unfinished jobs"),
   limit: Schema.Number
 }) {
   override get message(): string {
     return `The scope may hold ${this.limit} ${this.resource} and has no room for more. Nothing was written; ` +
-      `forget what is no longer needed${this.resource === "memories" ? " or raise maxMemories" : ""}.`
+      (this.resource === "unfinished jobs"
+        ? "await or cancel one of them."
+        : `forget what is no longer needed${this.resource === "memories" ? " or raise maxMemories" : ""}.`)
+  }
+}
+
+/**
+ * A compression that cannot be done. The memories are as they were, and so are the summaries of sessions that were not
+ * reached yet.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CompressionError extends Schema.TaggedError<CompressionError>()("CompressionError", {
+  reason: Schema.Literal("ratio", "compressor"),
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return this.reason === "ratio"
+      ? "Nothing was compressed: ratio must be a number from 0.05 to 0.9."
+      : "The compressor failed; see the cause. No memory was changed; compress again, sessions that are done are skipped."
+  }
+}
+
+/**
+ * The scope has no job of this identifier; finished ones are kept until 100 newer ones have come.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JobNotFound extends Schema.TaggedError<JobNotFound>()("JobNotFound", {
+  id: Schema.String
+}) {
+  override get message(): string {
+    return `The scope has no job ${this.id}. Start a new one with compress: sessions that are done are skipped.`
   }
 }
 

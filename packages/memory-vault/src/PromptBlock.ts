@@ -9,6 +9,7 @@ import * as DateTime from "effect/DateTime"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { Summary } from "./Compressor.ts"
 import { escapeJson, escapeLine, escapeText, unescapeText } from "./internal/escapeText.ts"
 import type { Memory, Procedure } from "./Memory.ts"
 import { MemoryType } from "./Memory.ts"
@@ -53,6 +54,16 @@ export const fromProcedure = (procedure: Procedure): PromptItem => ({
   type: "procedural",
   time: DateTime.formatIso(procedure.updatedAt).replace(/\.000Z$/, "Z"),
   text: procedure.text
+})
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromSummary = (summary: Summary): PromptItem => ({
+  type: "semantic",
+  time: DateTime.formatIso(summary.eventTime).replace(/\.000Z$/, "Z"),
+  text: summary.text
 })
 
 interface Grammar {

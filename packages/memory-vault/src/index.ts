@@ -1,6 +1,11 @@
 /**
  * @since 0.1.0
  */
+export * as Compressor from "./Compressor.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Memory from "./Memory.ts"
 
 /**

@@ -135,7 +135,7 @@ describe("export and import", () => {
 describe("stats", () => {
   inFile("counts what the scope holds", (memory) =>
     Effect.gen(function*() {
-      const nothing = { memories: 0, superseded: 0, sessions: 0, procedures: 0, notes: 0, characters: 0 }
+      const nothing = { memories: 0, superseded: 0, sessions: 0, procedures: 0, notes: 0, summaries: 0, characters: 0 }
       expect(yield* memory.stats).toEqual(nothing)
       yield* memory.save({ text: "I live in Porto.", sessionId: "a", eventTime: day(1) })
       yield* memory.save({ text: "I live in Lisbon.", sessionId: "b", eventTime: day(2) })
@@ -144,6 +144,7 @@ describe("stats", () => {
       expect(yield* memory.stats).toEqual({
         memories: 2,
         superseded: 1,
+        summaries: 0,
         sessions: 2,
         procedures: 1,
         notes: 1,

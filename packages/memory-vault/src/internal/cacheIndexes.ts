@@ -11,6 +11,7 @@ import { StorageError } from "../MemoryVaultError.ts"
 import { indexLoads } from "../Telemetry.ts"
 import { ScopeIndex } from "./indexScope.ts"
 import { guard } from "./memoryRows.ts"
+import type { ScopeRow } from "./memoryRows.ts"
 import { readIndex, readScope } from "./readMemories.ts"
 import type { IndexRows } from "./readMemories.ts"
 import type { ScopeKey } from "./scopeKey.ts"
@@ -26,7 +27,15 @@ export interface CurrentIndex {
   readonly index: ScopeIndex
   /** Read with the scope, so that one without procedures costs no second query. */
   readonly hasProcedures: boolean
+  readonly hasSummaries: boolean
 }
+
+const currentOf = (scope: ScopeRow, index: ScopeIndex): CurrentIndex => ({
+  scope: scope.id,
+  index,
+  hasProcedures: scope.procedures === 1,
+  hasSummaries: scope.summaries === 1
+})
 
 // No identifier contains a NUL.
 const nameOf = ({ agent, tenant, user }: ScopeKey): string => `${tenant}\0${user}\0${agent}`
@@ -73,7 +82,7 @@ export class IndexCache {
       const cached = this.indexes.get(name)
       if (cached?.version === scope.version) {
         this.keep(name, cached)
-        return Effect.succeed({ scope: scope.id, index: cached, hasProcedures: scope.procedures === 1 })
+        return Effect.succeed(currentOf(scope, cached))
       }
       return cached !== undefined && scope.removed <= cached.version
         ? this.catchUp(key, cached)
@@ -102,7 +111,7 @@ export class IndexCache {
       Effect.flatMap((rows) => {
         if (rows.scope === undefined || rows.scope.removed > cached.version) return this.load(key)
         this.keep(nameOf(key), extend(cached, rows))
-        return Effect.succeed({ scope: rows.scope.id, index: cached, hasProcedures: rows.scope.procedures === 1 })
+        return Effect.succeed(currentOf(rows.scope, cached))
       })
     )
   }
@@ -117,7 +126,7 @@ export class IndexCache {
           return Effect.fail(new StorageError({ reason: "corrupt", operation: "recall" }))
         }
         this.keep(nameOf(key), index)
-        return Effect.succeed({ scope: rows.scope.id, index, hasProcedures: rows.scope.procedures === 1 })
+        return Effect.succeed(currentOf(rows.scope, index))
       })
     )
   }

@@ -82,8 +82,20 @@ export class ScopeIndex {
     return this.memories.at(-1)?.doc ?? 0
   }
 
+  /** The memory in this place. */
+  find(doc: number): IndexedMemory | undefined {
+    const found = this.memories[this.positionOf(doc)]
+    return found?.doc === doc ? found : undefined
+  }
+
   /** The validity of one that is there already. */
   close(doc: number, validTo: number): void {
+    const position = this.positionOf(doc)
+    const found = this.memories[position]
+    if (found?.doc === doc) this.memories[position] = { ...found, validTo }
+  }
+
+  private positionOf(doc: number): number {
     let low = 0
     let high = this.memories.length - 1
     while (low < high) {
@@ -91,8 +103,7 @@ export class ScopeIndex {
       if (this.memories[middle]!.doc < doc) low = middle + 1
       else high = middle
     }
-    const found = this.memories[low]
-    if (found?.doc === doc) this.memories[low] = { ...found, validTo }
+    return low
   }
 
   add(memory: IndexedMemory, terms: Iterable<readonly [term: string, frequency: number]>): void {

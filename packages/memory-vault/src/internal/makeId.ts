@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import { JobId, SummaryId } from "../Compressor.ts"
 import { MemoryId } from "../Memory.ts"
 
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -19,11 +20,35 @@ const digits = (value: number, length: number): string => {
   return text
 }
 
+/** The 26 characters, which differ even within one millisecond and when the clock goes back. */
+const makeTail = (millis: number): Effect.Effect<string> =>
+  Effect.map(
+    Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 20), 4),
+    (random) => `${digits(millis, 10)}${random.map((bits) => digits(bits, 4)).join("")}`
+  )
+
 /**
  * @since 0.1.0
  */
 export const makeId = (millis: number): Effect.Effect<MemoryId> =>
-  Effect.map(
-    Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 20), 4),
-    (random) => MemoryId.make(`mem_${digits(millis, 10)}${random.map((bits) => digits(bits, 4)).join("")}`)
-  )
+  Effect.map(makeTail(millis), (tail) => MemoryId.make(`mem_${tail}`))
+
+/**
+ * @since 0.1.0
+ */
+export const makeSummaryId = (millis: number): Effect.Effect<SummaryId> =>
+  Effect.map(makeTail(millis), (tail) => SummaryId.make(`sum_${tail}`))
+
+/**
+ * @since 0.1.0
+ */
+export const makeJobId = (millis: number): Effect.Effect<JobId> =>
+  Effect.map(makeTail(millis), (tail) => JobId.make(`job_${tail}`))
+
+/**
+ * The identifier of a session that its opener gave none.
+ *
+ * @since 0.1.0
+ */
+export const makeSessionId = (millis: number): Effect.Effect<string> =>
+  Effect.map(makeTail(millis), (tail) => `ses_${tail}`)

@@ -164,6 +164,8 @@ export interface ScopeRow {
   readonly terms: number
   /** 1 while it has any. */
   readonly procedures: number
+  /** 1 while it has any. */
+  readonly summaries: number
 }
 
 /** SQLite's own wait blocks the event loop, so it is kept short and the waiting happens here: about 30 seconds. */

@@ -10,6 +10,7 @@ import { ConfigurationError } from "../MemoryVaultError.ts"
 import type { StorageError } from "../MemoryVaultError.ts"
 import { guard } from "./memoryRows.ts"
 import { addFacts } from "./migrateFacts.ts"
+import { addSummaries } from "./migrateSummaries.ts"
 
 type Step = (sql: SqlClient.SqlClient) => Effect.Effect<void, SqlError>
 
@@ -77,7 +78,7 @@ const addNotes: Step = (sql) =>
   ], (statement) =>
     statement, { discard: true })
 
-const steps: ReadonlyArray<Step> = [createTables, addFacts, addNotes]
+const steps: ReadonlyArray<Step> = [createTables, addFacts, addNotes, addSummaries]
 
 /**
  * Brings the database to the newest version, or refuses it when it is newer still. Safe among processes: the first

@@ -99,8 +99,11 @@ const refuse = (reason: IngestionError["reason"], limit?: number) =>
 
 const encodeMetadata = Schema.encodeUnknownEither(Schema.parseJson(Metadata))
 
-const checkLabels = (input: SaveInput): Either.Either<void, IngestionError> =>
-  [input.sessionId, input.speaker, input.role].every((label) =>
+/**
+ * @since 0.1.0
+ */
+export const checkLabels = (input: SaveInput): Either.Either<void, IngestionError> =>
+  [input.sessionId, input.speaker, input.role, input.idempotencyKey].every((label) =>
       label === undefined || (label.length > 0 && label.length <= maxLabelLength && !label.includes("\0"))
     )
     ? Either.void

@@ -37,7 +37,8 @@ const docsJson = (docs: ReadonlyArray<number>): string => JSON.stringify(docs)
 export const readScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow | undefined, SqlError> =>
   Effect.map(
     sql<ScopeRow>`SELECT id, version, removed, memories, terms,
-        EXISTS (SELECT 1 FROM vault_procedures p WHERE p.scope = vault_scopes.id) AS procedures
+        EXISTS (SELECT 1 FROM vault_procedures p WHERE p.scope = vault_scopes.id) AS procedures,
+        EXISTS (SELECT 1 FROM vault_summaries s WHERE s.scope = vault_scopes.id) AS summaries
       FROM vault_scopes
       WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent}`,
     ([row]) => row
@@ -145,7 +146,8 @@ export const readStats = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeSta
       SELECT count(*) AS memories, count(superseded_by) AS superseded, count(DISTINCT session) AS sessions,
         (SELECT count(*) FROM vault_procedures WHERE scope IN own) AS procedures,
         (SELECT count(*) FROM vault_working WHERE scope IN own) AS notes,
+        (SELECT count(*) FROM vault_summaries WHERE scope IN own) AS summaries,
         coalesce(sum(length(text)), 0) AS characters
       FROM vault_memories WHERE scope IN own`,
-    ([row]) => row ?? { memories: 0, superseded: 0, sessions: 0, procedures: 0, notes: 0, characters: 0 }
+    ([row]) => row ?? { memories: 0, superseded: 0, sessions: 0, procedures: 0, notes: 0, summaries: 0, characters: 0 }
   )

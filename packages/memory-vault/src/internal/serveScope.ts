@@ -15,7 +15,6 @@ import type {
   MemoryChange,
   MemoryFilter,
   MemoryId,
-  RecalledMemory,
   RecallQuery,
   RecallResult,
   SaveInput,
@@ -27,6 +26,7 @@ import { InvalidQuery } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { CurrentIndex, IndexCache } from "./cacheIndexes.ts"
+import type { SummaryCache } from "./cacheSummaries.ts"
 import { exportScope } from "./exportScope.ts"
 import { fitShared } from "./fitShared.ts"
 import { importScope } from "./importScope.ts"
@@ -41,8 +41,13 @@ import { rankMemories } from "./rankMemories.ts"
 import { readMemories, readMemory, readPage, readStats } from "./readMemories.ts"
 import type { RowFilter } from "./readMemories.ts"
 import { readHistory, updateMemory } from "./reviseMemory.ts"
+import type { JobRunner } from "./runJobs.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import { makeCompress, makeJobs, makeSummaries } from "./serveJobs.ts"
 import { makeProcedural, makeWorking } from "./serveNotes.ts"
+import { makeSession } from "./serveSession.ts"
+import { placeSummaries, withoutSummaries } from "./standIn.ts"
+import type { Best } from "./standIn.ts"
 import { insertMemories, removeMemory, removeScope, truncateLog } from "./writeMemories.ts"
 
 /**
@@ -59,19 +64,31 @@ export interface VaultParts {
   readonly maxTextLength: number
   readonly maxMemories: number
   readonly changes: ChangeHub
+  readonly jobs: JobRunner
+  readonly summaries: SummaryCache
 }
 
 const batchSize = 64
 const pageSize = 128
 const maxTopK = 1_000
+const maxSummaries = 20
 
 const asInput = (input: SaveInput | string): SaveInput => typeof input === "string" ? { text: input } : input
 
-const toNew = (drafts: ReadonlyArray<Draft>, createdAt: DateTime.Utc) =>
+const toNew = (drafts: ReadonlyArray<Draft>, createdAt: DateTime.Utc, key: string | undefined) =>
   Effect.gen(function*() {
     const source = yield* makeId(DateTime.toEpochMillis(createdAt))
-    return yield* Effect.forEach(drafts, (draft) =>
-      Effect.map(makeId(DateTime.toEpochMillis(createdAt)), (id) => ({ ...draft, id, createdAt, source })))
+    return yield* Effect.forEach(
+      drafts,
+      (draft, place) =>
+        Effect.map(makeId(DateTime.toEpochMillis(createdAt)), (id) => ({
+          ...draft,
+          id,
+          createdAt,
+          source,
+          ...(key === undefined ? {} : { saveKey: { key, place } })
+        }))
+    )
   })
 
 /** Prepares and stores a batch in one transaction and tells the results of its inputs apart again. */
@@ -80,11 +97,14 @@ const saveBatch = (key: ScopeKey, parts: VaultParts) =>
     const createdAt = yield* DateTime.now
     const prepared = yield* Effect.forEach(
       inputs,
-      (input) =>
-        Effect.flatMap(
-          prepareMemory(asInput(input), parts),
-          ({ blocks, drafts }) => Effect.map(toNew(drafts, createdAt), (memories) => ({ blocks, memories }))
+      (given) => {
+        const input = asInput(given)
+        return Effect.flatMap(
+          prepareMemory(input, parts),
+          ({ blocks, drafts }) =>
+            Effect.map(toNew(drafts, createdAt, input.idempotencyKey), (memories) => ({ blocks, memories }))
         )
+      }
     )
     const written = yield* guard("save")(
       insertMemories(parts.sql, key, prepared.flatMap(({ memories }) => memories), parts.maxMemories)
@@ -94,22 +114,26 @@ const saveBatch = (key: ScopeKey, parts: VaultParts) =>
     const results = prepared.map(({ blocks, memories: drafts }): SaveResult => {
       const stored = written.stored.slice(from, from += drafts.length)
       const created = stored.filter(({ entry }) => entry !== undefined).length
+      const repeated = stored.filter((one) => one.repeated).length
       return {
-        memories: stored.map(({ memory }) => memory),
+        memories: stored.flatMap(({ memory }) => memory ?? []),
         created,
-        merged: stored.length - created,
+        merged: stored.length - created - repeated,
+        repeated: repeated > 0,
         superseded: [],
         blocks
       }
     })
-    const ids = written.stored.map(({ memory }) => memory.id)
+    const ids = written.stored.flatMap(({ memory, repeated }) => memory === undefined || repeated ? [] : [memory.id])
     const last = results.at(-1)
     const superseded = written.settled.flatMap(({ id, supersededBy }) => supersededBy === null ? [] : [id])
     if (last !== undefined) results.splice(-1, 1, { ...last, superseded })
     if (ids.length > 0) yield* parts.changes.publish(key, { _tag: "Saved", ids, superseded })
-    const created = results.reduce((total, result) => total + result.created, 0)
-    yield* Metric.incrementBy(Metric.tagged(Telemetry.saved, "outcome", "created"), created)
-    yield* Metric.incrementBy(Metric.tagged(Telemetry.saved, "outcome", "merged"), written.stored.length - created)
+    if (written.settled.length > 0) yield* parts.jobs.wake
+    for (const outcome of ["created", "merged"] as const) {
+      const number = results.reduce((total, result) => total + result[outcome], 0)
+      yield* Metric.incrementBy(Metric.tagged(Telemetry.saved, "outcome", outcome), number)
+    }
     return results
   })
 
@@ -140,7 +164,9 @@ const matches = (filter: RowFilter) => (memory: IndexedMemory): boolean =>
   (filter.sessionId === undefined || filter.sessionId === memory.sessionId) &&
   memory.at >= filter.from && memory.at < filter.until
 
-const checkQuery = ({ proceduralShare = 0.25, tokenBudget = 2_000, topK = 5, types }: RecallQuery) =>
+const checkQuery = (
+  { proceduralShare = 0.25, summaries = 0, tokenBudget = 2_000, topK = 5, types }: RecallQuery
+) =>
   Either.gen(function*() {
     if (!Number.isInteger(topK) || topK < 1 || topK > maxTopK) {
       return yield* Either.left(new InvalidQuery({ reason: "top-k" }))
@@ -151,48 +177,84 @@ const checkQuery = ({ proceduralShare = 0.25, tokenBudget = 2_000, topK = 5, typ
     if (!(proceduralShare >= 0 && proceduralShare <= 1)) {
       return yield* Either.left(new InvalidQuery({ reason: "procedural-share" }))
     }
+    if (!Number.isInteger(summaries) || summaries < 0 || summaries > maxSummaries) {
+      return yield* Either.left(new InvalidQuery({ reason: "summaries" }))
+    }
     return { topK, tokenBudget, share: types === undefined || types.includes("procedural") ? proceduralShare : 0 }
   })
 
-/** The best memories with their texts, before any budget. */
-const findBest = (current: CurrentIndex | undefined, sql: SqlClient, query: RecallQuery, topK: number) =>
-  Effect.gen(function*() {
+/** Which memories a query means at all. */
+const toAccepts = (query: RecallQuery, now: number) =>
+  Either.gen(function*() {
     const accepts = matches(yield* toRowFilter(query))
-    const { begunBy, openAt } = yield* holdsAt(query, yield* Clock.currentTimeMillis)
-    if (current === undefined) return []
-    const ranked = rankMemories(current.index, query.query, {
-      limit: topK,
-      accepts: (memory) => memory.validTo > openAt && memory.validFrom <= begunBy && accepts(memory)
-    })
+    const { begunBy, openAt } = yield* holdsAt(query, now)
+    return (memory: IndexedMemory): boolean => memory.validTo > openAt && memory.validFrom <= begunBy && accepts(memory)
+  })
+
+/** The best memories with their texts, before any budget. */
+const findBest = (
+  current: CurrentIndex,
+  sql: SqlClient,
+  query: RecallQuery,
+  options: { readonly limit: number; readonly accepts: (memory: IndexedMemory) => boolean }
+) =>
+  Effect.gen(function*() {
+    const ranked = rankMemories(current.index, query.query, options)
     if (ranked.length === 0) return []
     const memories = yield* guard("recall")(readMemories(sql, current.scope, ranked.map(({ memory }) => memory.doc)))
-    return ranked.flatMap(({ explain, memory: { doc }, score }): ReadonlyArray<RecalledMemory> => {
+    return ranked.flatMap(({ explain, memory: { doc }, score }): ReadonlyArray<Best> => {
       const memory = memories.get(doc)
       if (memory === undefined) return []
-      return [query.explain === true ? { memory, score, signals: explain() } : { memory, score }]
+      return [{ doc, recalled: query.explain === true ? { memory, score, signals: explain() } : { memory, score } }]
     })
+  })
+
+/** The entries of the prompt block before any budget. */
+const findEntries = (key: ScopeKey, parts: VaultParts, query: RecallQuery, topK: number) =>
+  Effect.gen(function*() {
+    const accepts = yield* toAccepts(query, yield* Clock.currentTimeMillis)
+    const current = yield* parts.cache.get(key)
+    if (current === undefined) return { hasProcedures: false, best: [], entries: [] }
+    const { hasProcedures, hasSummaries } = current
+    const best = yield* findBest(current, parts.sql, query, { limit: topK, accepts })
+    const entries = hasSummaries
+      ? yield* placeSummaries(parts.summaries, parts.sql, {
+        current,
+        best,
+        query: query.query,
+        wanted: query.summaries ?? 0,
+        accepts,
+        format: query.format ?? "xml",
+        count: parts.count
+      })
+      : withoutSummaries(best)
+    return { hasProcedures, best, entries }
   })
 
 const recall = (key: ScopeKey, parts: VaultParts) =>
   Effect.fn(Telemetry.spans.recall)(function*(input: RecallQuery | string) {
     const query = typeof input === "string" ? { query: input } : input
     const { share, tokenBudget, topK } = yield* checkQuery(query)
-    const current = yield* parts.cache.get(key)
-    const best = yield* findBest(current, parts.sql, query, topK)
-    const procedures = share === 0 || current?.hasProcedures !== true
-      ? []
-      : yield* guard("recall")(readProcedures(parts.sql, key))
+    const { best, entries, hasProcedures } = yield* findEntries(key, parts, query, topK)
+    const procedures = share === 0 || !hasProcedures ? [] : yield* guard("recall")(readProcedures(parts.sql, key))
     const fitted = yield* fitShared(
       { items: procedures.map(PromptBlock.fromProcedure), share },
-      best.map(({ memory }) => PromptBlock.fromMemory(memory)),
+      entries.map(({ item }) => item),
       { format: query.format ?? "xml", tokenBudget, count: parts.count }
     )
-    const kept = fitted.items - fitted.first
-    yield* Metric.incrementBy(Telemetry.recalled, kept)
+    const shown = entries.slice(0, fitted.items - fitted.first)
+    const carried = new Set(shown.flatMap(({ memories }) => memories))
+    const memories = best.flatMap(({ recalled }) => carried.has(recalled) ? [recalled] : [])
+    yield* Metric.incrementBy(Telemetry.recalled, memories.length)
     const result: RecallResult = {
       procedures: procedures.slice(0, fitted.first),
-      memories: best.slice(0, kept),
-      omitted: best.length - kept,
+      memories,
+      summaries: shown.flatMap((entry) =>
+        entry.summary === undefined
+          ? []
+          : [{ summary: entry.summary, memories: entry.memories.map(({ memory }) => memory.id) }]
+      ),
+      omitted: best.length - memories.length,
       totalTokens: fitted.tokens,
       promptBlock: fitted.block
     }
@@ -226,22 +288,30 @@ const forgetAll = (key: ScopeKey, { cache, changes, sql }: VaultParts) =>
  */
 export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => {
   const saveMany = saveBatch(key, parts)
-  return {
+  const saving: Pick<UserMemory, "compress" | "save" | "saveAll" | "working"> = {
     save: Effect.fn(Telemetry.spans.save)(function*(input) {
       const [result] = yield* saveMany([input])
-      return result ?? { memories: [], created: 0, merged: 0, superseded: [], blocks: 0 }
+      return result ?? { memories: [], created: 0, merged: 0, repeated: false, superseded: [], blocks: 0 }
     }),
     saveAll: (inputs) =>
       inputs.pipe(
         Stream.groupedWithin(batchSize, "50 millis"),
         Stream.mapConcatEffect((batch) => saveMany(Chunk.toReadonlyArray(batch)))
       ),
+    working: makeWorking(key, parts),
+    compress: makeCompress(key, parts)
+  }
+  return {
+    ...saving,
+    session: makeSession(parts.sql, key, saving),
+    jobs: makeJobs(key, parts),
+    summaries: makeSummaries(key, parts),
     recall: recall(key, parts),
     get: Effect.fn(Telemetry.spans.get)((id: MemoryId) => guard("get")(readMemory(parts.sql, key, id))),
     update: Effect.fn(Telemetry.spans.update)((id: MemoryId, change: MemoryChange) =>
-      Effect.tap(
-        updateMemory(parts.sql, key, parts, id, change),
-        ({ version }) => parts.changes.publish(key, { _tag: "Updated", id, version })
+      updateMemory(parts.sql, key, parts, id, change).pipe(
+        Effect.tap(({ version }) => parts.changes.publish(key, { _tag: "Updated", id, version })),
+        Effect.tap(parts.jobs.wake)
       )
     ),
     history: Effect.fn(Telemetry.spans.history)((id: MemoryId) => guard("history")(readHistory(parts.sql, key, id))),
@@ -250,6 +320,7 @@ export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => 
       const removed = yield* guard("forget")(removeMemory(parts.sql, key, id))
       if (removed) yield* Metric.increment(Telemetry.forgotten)
       if (removed) yield* parts.changes.publish(key, { _tag: "Forgotten", id })
+      if (removed) yield* parts.jobs.wake
       return removed
     }),
     forgetAll: forgetAll(key, parts),
@@ -257,11 +328,11 @@ export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => 
     import: (lines) =>
       importScope(parts.sql, key, parts, lines).pipe(
         Effect.tap((report) => parts.changes.publish(key, { _tag: "Imported", report })),
+        Effect.tap(parts.jobs.wake),
         Effect.withSpan(Telemetry.spans.import)
       ),
     changes: parts.changes.subscribe(key),
     stats: guard("stats")(readStats(parts.sql, key)).pipe(Effect.withSpan(Telemetry.spans.stats)),
-    procedural: makeProcedural(key, parts),
-    working: makeWorking(key, parts)
+    procedural: makeProcedural(key, parts)
   }
 }

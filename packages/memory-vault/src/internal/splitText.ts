@@ -9,7 +9,7 @@
 /**
  * @since 0.1.0
  */
-const chunkBounds = {
+export const chunkBounds = {
   minTokens: 50,
   maxTokens: 300,
   /** Also bounds what is ever counted at once: byte-pair encoding of one endless word takes time by its square. */
@@ -35,6 +35,15 @@ const lines: Seam = (text) => [0, ...Array.from(text.matchAll(/\n/g), (m) => m.i
 const words: Seam = (text) => [0, ...Array.from(text.matchAll(/\s+/g), (m) => m.index + m[0].length)]
 const sentences: Seam = (text) =>
   Array.from(new Intl.Segmenter("en", { granularity: "sentence" }).segment(text), ({ index }) => index)
+
+/**
+ * The sentences of a text, each with the space behind it.
+ *
+ * @since 0.1.0
+ */
+export const sentencesIn = (text: string): ReadonlyArray<string> =>
+  Array.from(new Intl.Segmenter("en", { granularity: "sentence" }).segment(text), ({ segment }) => segment)
+
 /** Any place between two characters; what is cut here had no seam, so it is cut short enough for any counter. */
 const characters: Seam = (text) => {
   const cuts: Array<number> = []

@@ -9,14 +9,15 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type { Memory, MemoryId } from "../Memory.ts"
-import { QuotaExceeded } from "../MemoryVaultError.ts"
+import type { ErasureReceipt, Memory, MemoryId } from "../Memory.ts"
+import { IngestionError, QuotaExceeded } from "../MemoryVaultError.ts"
 import type { IndexedMemory } from "./indexScope.ts"
 import { memoryColumns, only, toIndexed, toMemory } from "./memoryRows.ts"
 import type { MemoryRow, ScopeRow } from "./memoryRows.ts"
 import type { Draft } from "./prepareMemory.ts"
 import { readScope } from "./readMemories.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import { deleteSummaries } from "./summaryRows.ts"
 import { deleteFacts, insertFacts, settleSlots } from "./supersedeFacts.ts"
 import type { Validity } from "./supersedeFacts.ts"
 
@@ -30,6 +31,8 @@ export interface NewMemory extends Draft {
   readonly createdAt: DateTime.Utc
   /** Chunks of one save without a session are each other's context. */
   readonly source: string
+  /** The idempotency key of its save, and which chunk of it this is. */
+  readonly saveKey?: { readonly key: string; readonly place: number }
   /** Of an imported memory; a new one has the first of each. */
   readonly occurrences?: number
   readonly version?: number
@@ -45,6 +48,18 @@ interface IndexEntry {
 }
 
 /**
+ * What became of a draft: a new memory with its entry, one that was merged, or one of a save that was repeated, whose
+ * memory may be gone.
+ *
+ * @since 0.1.0
+ */
+export interface Stored {
+  readonly memory: Memory | undefined
+  readonly entry: IndexEntry | undefined
+  readonly repeated: boolean
+}
+
+/**
  * What a write stored, and the scope's version before and after.
  *
  * @since 0.1.0
@@ -52,8 +67,8 @@ interface IndexEntry {
 export interface Written {
   readonly before: number
   readonly after: number
-  /** One for each draft, in order; a merged one has no entry. */
-  readonly stored: ReadonlyArray<{ readonly memory: Memory; readonly entry: IndexEntry | undefined }>
+  /** One for each draft, in order. */
+  readonly stored: ReadonlyArray<Stored>
   /** Memories that hold until another time than before. */
   readonly settled: ReadonlyArray<Validity>
 }
@@ -107,7 +122,7 @@ export const openScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow
       ? only(
         sql<ScopeRow>`INSERT INTO vault_scopes (tenant, user, agent, version, removed, memories, terms)
           VALUES (${key.tenant}, ${key.user}, ${key.agent}, 0, 0, 0, 0)
-          RETURNING id, version, removed, memories, terms, 0 AS procedures`
+          RETURNING id, version, removed, memories, terms, 0 AS procedures, 0 AS summaries`
       )
       : Effect.succeed(found))
 
@@ -172,13 +187,40 @@ const storeOne = (
   sql: SqlClient,
   scope: number,
   draft: NewMemory
-): Effect.Effect<Written["stored"][number], SqlError> =>
+): Effect.Effect<Stored & { readonly doc: number }, SqlError> =>
   Effect.gen(function*() {
     const merged = yield* mergeSame(sql, scope, draft)
-    if (merged !== undefined) return { memory: yield* toMemory(merged), entry: undefined }
+    if (merged !== undefined) {
+      return { memory: yield* toMemory(merged), entry: undefined, repeated: false, doc: merged.doc }
+    }
     const row = yield* insertNew(sql, scope, draft)
     const memory = toIndexed({ ...row, source: draft.source, at: row.event_time ?? row.created_at })
-    return { memory: yield* toMemory(row), entry: { memory, terms: draft.terms } }
+    return { memory: yield* toMemory(row), entry: { memory, terms: draft.terms }, repeated: false, doc: row.doc }
+  })
+
+/** A chunk of a save with a key is looked up by it first. */
+const storeKeyed = (
+  sql: SqlClient,
+  scope: number,
+  draft: NewMemory
+): Effect.Effect<Stored, SqlError | IngestionError> =>
+  Effect.gen(function*() {
+    const { saveKey } = draft
+    if (saveKey === undefined) return yield* storeOne(sql, scope, draft)
+    const digest = digestOf(draft.text)
+    const [known] = yield* sql<{ readonly doc: number | null; readonly digest: number }>`
+      SELECT doc, digest FROM vault_save_keys
+      WHERE scope = ${scope} AND key = ${saveKey.key} AND place = ${saveKey.place}`
+    if (known !== undefined) {
+      if (known.digest !== digest) return yield* new IngestionError({ reason: "key-reused" })
+      const [row] = yield* sql<MemoryRow>`
+        SELECT ${sql.literal(memoryColumns)} FROM vault_memories WHERE doc = ${known.doc}`
+      return { memory: row === undefined ? undefined : yield* toMemory(row), entry: undefined, repeated: true }
+    }
+    const stored = yield* storeOne(sql, scope, draft)
+    yield* sql`INSERT INTO vault_save_keys (scope, key, place, digest, doc)
+      VALUES (${scope}, ${saveKey.key}, ${saveKey.place}, ${digest}, ${stored.doc})`
+    return stored
   })
 
 /** A memory that came late may itself be over already. */
@@ -202,11 +244,11 @@ export const insertMemories = (
   key: ScopeKey,
   drafts: ReadonlyArray<NewMemory>,
   maxMemories: number
-): Effect.Effect<Written, SqlError | QuotaExceeded> =>
+): Effect.Effect<Written, SqlError | QuotaExceeded | IngestionError> =>
   sql.withTransaction(Effect.gen(function*() {
     const after = yield* takeLock(sql)
     const scope = yield* openScope(sql, key)
-    const stored = yield* Effect.forEach(drafts, (draft) => storeOne(sql, scope.id, draft))
+    const stored = yield* Effect.forEach(drafts, (draft) => storeKeyed(sql, scope.id, draft))
     const added = stored.flatMap(({ entry }) => entry === undefined ? [] : [entry])
     if (added.length > 0 && scope.memories + added.length > maxMemories) {
       return yield* new QuotaExceeded({ resource: "memories", limit: maxMemories })
@@ -223,7 +265,11 @@ export const insertMemories = (
       after,
       stored: settled.length === 0
         ? stored
-        : stored.map(({ entry, memory }) => ({ entry, memory: withValidity(memory, settled) })),
+        : stored.map(({ entry, memory, repeated }) => ({
+          entry,
+          memory: memory && withValidity(memory, settled),
+          repeated
+        })),
       settled
     }
   }))
@@ -258,15 +304,18 @@ export const removeMemory = (sql: SqlClient, key: ScopeKey, id: MemoryId): Effec
 export const removeScope = (
   sql: SqlClient,
   key: ScopeKey
-): Effect.Effect<{ readonly memories: number; readonly postings: number; readonly notes: number }, SqlError> =>
+): Effect.Effect<Omit<ErasureReceipt, "logTruncated">, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
     yield* takeLock(sql)
     const scope = yield* readScope(sql, key)
-    if (scope === undefined) return { memories: 0, postings: 0, notes: 0 }
+    if (scope === undefined) return { memories: 0, postings: 0, notes: 0, summaries: 0 }
     const { notes, postings } = yield* only(sql<{ readonly postings: number; readonly notes: number }>`
       SELECT (SELECT count(*) FROM vault_postings WHERE scope = ${scope.id}) AS postings,
         (SELECT count(*) FROM vault_procedures WHERE scope = ${scope.id})
           + (SELECT count(*) FROM vault_working WHERE scope = ${scope.id}) AS notes`)
+    const summaries = yield* deleteSummaries(sql, scope.id)
+    yield* sql`DELETE FROM vault_jobs WHERE scope = ${scope.id}`
+    yield* sql`DELETE FROM vault_save_keys WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_procedures WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_working WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_postings WHERE scope = ${scope.id}`
@@ -274,7 +323,7 @@ export const removeScope = (
     yield* sql`DELETE FROM vault_revisions WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_memories WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_scopes WHERE id = ${scope.id}`
-    return { memories: scope.memories, postings, notes }
+    return { memories: scope.memories, postings, notes, summaries }
   }))
 
 const truncateSchedule = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(60))

@@ -1,0 +1,91 @@
+/**
+ * The indexes of summaries. They are apart from those of memories, so that compressing a session changes no bit of how
+ * its memories rank.
+ *
+ * @since 0.1.0
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { StorageError } from "../MemoryVaultError.ts"
+import { ScopeIndex } from "./indexScope.ts"
+import { guard, only } from "./memoryRows.ts"
+
+interface Row {
+  readonly doc: number
+  readonly session: string
+  readonly terms: string
+  readonly at: number
+}
+
+interface Cached {
+  readonly marker: string
+  readonly index: ScopeIndex
+}
+
+const maxScopes = 64
+
+const decodeTerms = Schema.decodeUnknownEither(
+  Schema.parseJson(Schema.Array(Schema.Tuple(Schema.String, Schema.Number)))
+)
+
+const indexRows = (rows: ReadonlyArray<Row>): Either.Either<ScopeIndex, StorageError> =>
+  Either.gen(function*() {
+    const index = new ScopeIndex(0)
+    for (const { at, doc, session, terms } of rows) {
+      const decoded = yield* Either.mapLeft(
+        decodeTerms(terms),
+        (cause) => new StorageError({ reason: "corrupt", operation: "recall", cause })
+      )
+      index.add({
+        doc,
+        type: "semantic",
+        speaker: undefined,
+        sessionId: session,
+        group: session,
+        at,
+        importance: 0,
+        validFrom: at,
+        validTo: Infinity
+      }, decoded)
+    }
+    return index
+  })
+
+/**
+ * @since 0.1.0
+ */
+export class SummaryCache {
+  private readonly indexes = new Map<number, Cached>()
+  private readonly sql: SqlClient
+
+  constructor(sql: SqlClient) {
+    this.sql = sql
+  }
+
+  get(scope: number): Effect.Effect<ScopeIndex, StorageError> {
+    return Effect.gen(this, function*() {
+      // A new summary raises the change, a dropped one lowers the count.
+      const { marker } = yield* guard("recall")(only(this.sql<{ readonly marker: string }>`
+        SELECT count(*) || ' ' || coalesce(max(change), 0) AS marker FROM vault_summaries WHERE scope = ${scope}`))
+      const cached = this.indexes.get(scope)
+      this.indexes.delete(scope)
+      const current = cached?.marker === marker ? cached : { marker, index: yield* this.load(scope) }
+      this.indexes.set(scope, current)
+      for (const oldest of this.indexes.keys()) {
+        if (this.indexes.size <= maxScopes) break
+        this.indexes.delete(oldest)
+      }
+      return current.index
+    })
+  }
+
+  private load(scope: number): Effect.Effect<ScopeIndex, StorageError> {
+    return Effect.flatMap(
+      guard("recall")(this.sql<Row>`
+        SELECT doc, session, terms, at FROM vault_summaries WHERE scope = ${scope} ORDER BY doc`),
+      indexRows
+    )
+  }
+}
