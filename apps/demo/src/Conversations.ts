@@ -220,7 +220,8 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
       Effect.provide(world),
       Effect.catchTags({
         TooManyRuns: ({ limit }) => Effect.fail(new TooManyRuns({ limit })),
-        RunAlreadyExists: Effect.die
+        RunAlreadyExists: Effect.die,
+        RunStoreError: Effect.die
       })
     )
     const live: Live = { run: started.runId, events: [], session, stored: 0, ended: yield* Deferred.make<void>() }
@@ -232,7 +233,7 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
   const stop = Effect.fnUntraced(function*(id: string) {
     const live = lives.get(id)
     if (live === undefined) return
-    yield* Effect.catchTag(runs.cancel(live.run), "RunNotFound", () => Effect.void)
+    yield* Effect.catchTags(runs.cancel(live.run), { RunNotFound: () => Effect.void, RunStoreError: Effect.die })
     yield* Deferred.await(live.ended)
   })
 

@@ -1,6 +1,6 @@
 /** The whole wiring: five packages that know nothing of each other, put together as layers. */
 import * as Path from "@effect/platform/Path"
-import { Agent, AgentRuns, OpenAiChat, Planner, Toolset } from "@sennit/agent"
+import { Agent, AgentRuns, OpenAiChat, Planner, RunStore, Toolset } from "@sennit/agent"
 import * as NetWebClient from "@sennit/agent/adapters/NetWebClient"
 import * as VaultMemory from "@sennit/agent/adapters/VaultMemory"
 import * as Memory from "@sennit/agent/Memory"
@@ -96,7 +96,14 @@ export const layer = (config: DemoConfig) =>
       about(config, folder)
     ).pipe(
       Layer.provideMerge(
-        Layer.mergeAll(Identity.layer(config.user), EventHub.layer, AgentRuns.layer(), model(config), memory, web)
+        Layer.mergeAll(
+          Identity.layer(config.user),
+          EventHub.layer,
+          AgentRuns.layer().pipe(Layer.provide(RunStore.layerMemory())),
+          model(config),
+          memory,
+          web
+        )
       ),
       Layer.provideMerge(Layer.merge(vault, files)),
       Layer.provideMerge(sessions),

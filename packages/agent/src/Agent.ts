@@ -5,14 +5,25 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Mailbox from "effect/Mailbox"
 import * as Stream from "effect/Stream"
-import type { Limits } from "./AgentConfig.ts"
-import { defaultLimits } from "./AgentConfig.ts"
-import type { ModelError } from "./AgentError.ts"
+import type {
+  ModelError,
+  RunAlreadyExists,
+  RunNotFound,
+  RunStateError,
+  RunStoreError,
+  TooManyRuns
+} from "./AgentError.ts"
 import type { AgentEvent, Limit } from "./AgentEvent.ts"
 import { toMessages } from "./AgentEvent.ts"
+import type { RunStatus } from "./AgentRuns.ts"
+import { AgentRuns } from "./AgentRuns.ts"
+import type { Decision } from "./Approval.ts"
+import type { Limits, Prices, Usage } from "./Budget.ts"
+import { defaultLimits } from "./Budget.ts"
 import type { ChatModel } from "./ChatModel.ts"
+import { EventBuffer } from "./internal/bufferEvents.ts"
+import { makeRunId } from "./internal/makeRunId.ts"
 import { runLoop } from "./internal/runLoop.ts"
 import type { Attachment, Message } from "./Message.ts"
 import type { Toolset } from "./Toolset.ts"
@@ -29,11 +40,16 @@ export interface Agent<out R = never> {
   readonly instructions: string
   readonly tools: Toolset<R>
   readonly limits: Limits
+  /** What the model costs, for the limit of cost. */
+  readonly prices: Prices | undefined
+  /** Whether a tool starts as soon as its arguments are complete, while the model still streams. */
+  readonly eagerTools: boolean
 }
 
 /**
- * What a run starts from. `history` is what was said before, without the
- * instructions of the agent; `runId` is made up when left out.
+ * What a run starts from. `history` is what was said before; instructions in it
+ * are left out. `runId` is made up when left out. `user` and `conversation` say
+ * whose run it is: tools see them, and the journal keeps them.
  *
  * @since 0.1.0
  * @category models
@@ -43,28 +59,36 @@ export interface AgentInput {
   readonly attachments?: ReadonlyArray<Attachment>
   readonly history?: ReadonlyArray<Message>
   readonly runId?: string
+  readonly user?: string
+  readonly conversation?: string
 }
 
 /**
  * How a run ended, derived from its events. `messages` is what the run added
- * to the conversation, the user's message first.
+ * to the conversation, the user's message first; `attachments` are the files
+ * that its tools gave. With outcome `suspended` it waits for decisions about
+ * calls, see `Approval.pending`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface AgentResult {
   readonly runId: string
-  readonly outcome: "completed" | "limited"
+  readonly outcome: "completed" | "limited" | "suspended"
   readonly limit: Limit | undefined
   readonly text: string
   readonly steps: number
   readonly inputTokens: number
   readonly outputTokens: number
   readonly messages: ReadonlyArray<Message>
+  readonly attachments: ReadonlyArray<Attachment>
   readonly events: ReadonlyArray<AgentEvent>
 }
 
 /**
+ * Makes an agent. Throws when cost is limited and there are no prices to count
+ * it by. Default: tools start eagerly, limits are `Budget.defaultLimits`.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -73,15 +97,22 @@ export const make = <R = never>(options: {
   readonly instructions: string
   readonly tools?: Toolset<R>
   readonly limits?: Partial<Limits>
-}): Agent<R> => ({
-  name: options.name,
-  instructions: options.instructions,
-  tools: options.tools ?? empty,
-  limits: { ...defaultLimits, ...options.limits }
-})
-
-/** How many events a reader may be behind before the model has to wait. */
-const readAhead = 64
+  readonly prices?: Prices
+  readonly eagerTools?: boolean
+}): Agent<R> => {
+  const limits = { ...defaultLimits, ...options.limits }
+  if (Number.isFinite(limits.costUsd) && options.prices === undefined) {
+    throw new TypeError(`The agent "${options.name}" has a limit of cost, so it needs the prices of its model`)
+  }
+  return {
+    name: options.name,
+    instructions: options.instructions,
+    tools: options.tools ?? empty,
+    limits,
+    prices: options.prices,
+    eagerTools: options.eagerTools ?? true
+  }
+}
 
 /**
  * Runs the agent and gives its events as they happen. The stream never fails:
@@ -94,14 +125,13 @@ const readAhead = 64
  */
 export const stream = <R>(agent: Agent<R>, input: AgentInput): Stream.Stream<AgentEvent, never, ChatModel | R> =>
   Stream.unwrapScoped(Effect.gen(function*() {
-    const mailbox = yield* Mailbox.make<AgentEvent>({ capacity: readAhead })
+    const buffer = new EventBuffer()
     const runId = input.runId ?? (yield* makeRunId)
-    yield* runLoop(agent, input, runId, {
-      offer: (events) => Effect.asVoid(mailbox.offerAll(events)),
-      // Only a reader that has left interrupts the run, so nobody waits for these.
-      offerNow: (events) => void mailbox.unsafeOfferAll(events)
-    }).pipe(Effect.ensuring(mailbox.end), Effect.forkScoped)
-    return Mailbox.toStream(mailbox)
+    yield* runLoop(agent, input, runId, buffer).pipe(
+      Effect.ensuring(Effect.sync(() => buffer.end())),
+      Effect.forkScoped
+    )
+    return Stream.repeatEffectChunkOption(buffer.take)
   }))
 
 /**
@@ -127,15 +157,82 @@ export const stream = <R>(agent: Agent<R>, input: AgentInput): Stream.Stream<Age
 export const run = <R>(agent: Agent<R>, input: AgentInput): Effect.Effect<AgentResult, ModelError, ChatModel | R> =>
   // Its span is that of the run itself, as for `stream`.
   Effect.suspend(() => {
-    const events: Array<AgentEvent> = []
-    const append = (more: ReadonlyArray<AgentEvent>) => void events.push(...more)
-    const sink = { offer: (more: ReadonlyArray<AgentEvent>) => Effect.sync(() => append(more)), offerNow: append }
+    const sink = new Collected()
     return Effect.flatMap(input.runId === undefined ? makeRunId : Effect.succeed(input.runId), (runId) =>
-      Effect.zipRight(runLoop(agent, input, runId, sink), Effect.suspend(() => toResult(events))))
+      Effect.zipRight(runLoop(agent, input, runId, sink), Effect.suspend(() => toResult(sink.events))))
   })
 
-/** @internal */
-export const makeRunId: Effect.Effect<string> = Effect.sync(() => crypto.randomUUID())
+class Collected {
+  readonly events: Array<AgentEvent> = []
+  push(events: ReadonlyArray<AgentEvent>): void {
+    for (const event of events) this.events.push(event)
+  }
+  room(): Effect.Effect<void> {
+    return Effect.void
+  }
+  flush(): Effect.Effect<void> {
+    return Effect.void
+  }
+}
+
+/**
+ * Starts a run that goes on without a reader. See `AgentRuns`.
+ *
+ * @since 0.1.0
+ * @category detached
+ */
+export const start = <R>(
+  agent: Agent<R>,
+  input: AgentInput
+): Effect.Effect<RunStatus, TooManyRuns | RunAlreadyExists | RunStoreError, AgentRuns | ChatModel | R> =>
+  Effect.flatMap(AgentRuns, (runs) => runs.start(agent, input))
+
+/**
+ * The events of a detached run after the `after`-th, then those to come.
+ *
+ * @since 0.1.0
+ * @category detached
+ */
+export const attach = (
+  runId: string,
+  options?: { readonly after?: number }
+): Stream.Stream<AgentEvent, RunNotFound | RunStoreError, AgentRuns> =>
+  Stream.unwrap(Effect.map(AgentRuns, (runs) => runs.attach(runId, options)))
+
+/**
+ * Stops a detached run, or one that is suspended.
+ *
+ * @since 0.1.0
+ * @category detached
+ */
+export const cancel = (runId: string): Effect.Effect<RunStatus, RunNotFound | RunStoreError, AgentRuns> =>
+  Effect.flatMap(AgentRuns, (runs) => runs.cancel(runId))
+
+/**
+ * Goes on with a run that was suspended, or whose process ended: finished tools
+ * are not run again.
+ *
+ * @since 0.1.0
+ * @category detached
+ */
+export const resume = <R>(
+  agent: Agent<R>,
+  runId: string
+): Effect.Effect<RunStatus, RunNotFound | RunStateError | TooManyRuns | RunStoreError, AgentRuns | ChatModel | R> =>
+  Effect.flatMap(AgentRuns, (runs) => runs.resume(agent, runId))
+
+/**
+ * Decides about a call that waits for it.
+ *
+ * @since 0.1.0
+ * @category detached
+ */
+export const approve = (
+  runId: string,
+  callId: string,
+  decision: Decision
+): Effect.Effect<RunStatus, RunNotFound | RunStateError | TooManyRuns | RunStoreError, AgentRuns> =>
+  Effect.flatMap(AgentRuns, (runs) => runs.approve(runId, callId, decision))
 
 /**
  * The result of a finished run from its events. Fails when the run failed, and
@@ -146,22 +243,32 @@ export const makeRunId: Effect.Effect<string> = Effect.sync(() => crypto.randomU
  */
 export const toResult = (events: ReadonlyArray<AgentEvent>): Effect.Effect<AgentResult, ModelError> => {
   const started = events[0]
-  const finished = events.at(-1)
-  if (started?._tag !== "RunStarted" || finished?._tag !== "RunFinished") {
+  const last = events.at(-1)
+  if (started?._tag !== "RunStarted" || (last?._tag !== "RunFinished" && last?._tag !== "RunSuspended")) {
     return Effect.dieMessage("The events are not those of one finished run")
   }
-  if (finished.error !== undefined) return Effect.fail(finished.error)
-  if (finished.outcome !== "completed" && finished.outcome !== "limited") return Effect.interrupt
-  const usage = events.findLast((event) => event._tag === "UsageUpdated")
+  const finished = last._tag === "RunFinished" ? last : undefined
+  if (finished?.error !== undefined) return Effect.fail(finished.error)
+  if (finished?.outcome === "stopped" || finished?.outcome === "failed") return Effect.interrupt
+  let usage: Usage = { inputTokens: 0, outputTokens: 0 }
+  let steps = 0
+  const attachments: Array<Attachment> = []
+  for (const event of events) {
+    if (event._tag === "UsageUpdated") usage = event
+    else if (event._tag === "StepStarted") steps = event.step
+    else if (event._tag === "AttachmentAdded") attachments.push(event.attachment)
+  }
+  const messages = toMessages(events)
   return Effect.succeed({
     runId: started.runId,
-    outcome: finished.outcome,
-    limit: finished.limit,
-    text: finished.text,
-    steps: events.filter((event) => event._tag === "StepStarted").length,
-    inputTokens: usage?.inputTokens ?? 0,
-    outputTokens: usage?.outputTokens ?? 0,
-    messages: toMessages(events),
+    outcome: finished?.outcome ?? "suspended",
+    limit: finished?.limit,
+    text: finished?.text ?? "",
+    steps,
+    inputTokens: usage.inputTokens,
+    outputTokens: usage.outputTokens,
+    messages,
+    attachments,
     events
   })
 }

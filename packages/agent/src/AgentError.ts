@@ -81,6 +81,9 @@ export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
  * - `timeout`, `failed`, `defect`, `interrupted`: it was run and did not succeed
  * - `repeated`: the same call was made too often in this run
  * - `limit`: the run has used up its tool calls
+ * - `denied`: somebody decided that it must not be run
+ * - `rate_limited`: what the tool asks wants to be asked less
+ * - `outcome_unknown`: the process ended while it ran; it may have taken effect
  *
  * @since 0.1.0
  * @category errors
@@ -96,7 +99,10 @@ export class ToolError extends Schema.TaggedError<ToolError>()("ToolError", {
     "defect",
     "interrupted",
     "repeated",
-    "limit"
+    "limit",
+    "denied",
+    "rate_limited",
+    "outcome_unknown"
   ),
   retryable: Schema.Boolean,
   message: Schema.String
@@ -243,5 +249,53 @@ export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound"
 }) {
   override get message(): string {
     return `There is no run "${this.runId}": it never existed, or it finished and is no longer kept.`
+  }
+}
+
+/**
+ * The journal of runs could not be used. With reason `Conflict` another process
+ * has continued the run: this one must stop. With `Malformed` the journal holds
+ * what this version cannot read.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RunStoreError extends Schema.TaggedError<RunStoreError>()("RunStoreError", {
+  reason: Schema.Literal("Unavailable", "Conflict", "Malformed"),
+  runId: Schema.String,
+  detail: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  /**
+   * Whether the same request may succeed later.
+   *
+   * @since 0.1.0
+   */
+  get retryable(): boolean {
+    return this.reason === "Unavailable"
+  }
+  override get message(): string {
+    return `The journal of run "${this.runId}": ${this.detail}`
+  }
+}
+
+/**
+ * The run cannot be resumed or decided about as it is now.
+ *
+ * - `Running`: it goes on in this process
+ * - `Finished`: it has ended
+ * - `NothingToDecide`: no such call waits for a decision
+ * - `OtherAgent`: it was started by an agent of another name
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RunStateError extends Schema.TaggedError<RunStateError>()("RunStateError", {
+  reason: Schema.Literal("Running", "Finished", "NothingToDecide", "OtherAgent"),
+  runId: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `Run "${this.runId}": ${this.detail}`
   }
 }

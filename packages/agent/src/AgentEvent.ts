@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import { ModelError, ToolError } from "./AgentError.ts"
+import { Decision } from "./Approval.ts"
 import type { Message, ToolCall, ToolMessage } from "./Message.ts"
 import { assistant, Attachment, repair, user } from "./Message.ts"
 
@@ -77,6 +78,92 @@ export const ToolCallReady = Schema.TaggedStruct("ToolCallReady", {
 })
 
 /**
+ * A tool whose side effect must happen at most once is about to run. It is in
+ * the journal before the tool begins, so that after a crash nobody runs it
+ * again.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const ToolRunStarted = Schema.TaggedStruct("ToolRunStarted", { ...stamp, callId: Schema.String })
+
+/**
+ * The call waits until somebody decides about it. `arguments` is what would be
+ * run.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const ApprovalRequested = Schema.TaggedStruct("ApprovalRequested", {
+  ...stamp,
+  callId: Schema.String,
+  name: Schema.String,
+  arguments: Schema.String
+})
+
+/**
+ * Somebody decided. A call that was not approved is never run.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const ApprovalResolved = Schema.TaggedStruct("ApprovalResolved", {
+  ...stamp,
+  callId: Schema.String,
+  ...Decision.fields
+})
+
+/**
+ * A stage of the work began. A tool call is a stage of its own, whose id is the
+ * id of the call; the others name the stage that they are in.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const StageOpened = Schema.TaggedStruct("StageOpened", {
+  ...stamp,
+  stageId: Schema.String,
+  parentId: Schema.String,
+  name: Schema.String
+})
+
+/**
+ * More of what a stage shows.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const StageAppended = Schema.TaggedStruct("StageAppended", {
+  ...stamp,
+  stageId: Schema.String,
+  text: Schema.String
+})
+
+/**
+ * A stage ended; `failed` also when it was interrupted.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const StageClosed = Schema.TaggedStruct("StageClosed", {
+  ...stamp,
+  stageId: Schema.String,
+  status: Schema.Literal("completed", "failed")
+})
+
+/**
+ * A stage gave a file to the answer.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const AttachmentAdded = Schema.TaggedStruct("AttachmentAdded", {
+  ...stamp,
+  stageId: Schema.String,
+  attachment: Attachment
+})
+
+/**
  * A call ended. `content` is what the model reads; `error` is there when the
  * call did not succeed.
  *
@@ -124,13 +211,39 @@ export const StepFinished = Schema.TaggedStruct("StepFinished", {
  * @since 0.1.0
  * @category models
  */
-export const Limit = Schema.Literal("steps", "toolCalls", "tokens", "wallClock")
+export const Limit = Schema.Literal("steps", "toolCalls", "tokens", "costUsd", "wallClock")
 
 /**
  * @since 0.1.0
  * @category models
  */
 export type Limit = typeof Limit.Type
+
+/**
+ * A limit was reached: one last answer without tools follows.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const LimitReached = Schema.TaggedStruct("LimitReached", { ...stamp, limit: Limit })
+
+/**
+ * All that is left is to wait for decisions about these calls. The run holds
+ * nothing until it is resumed.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const RunSuspended = Schema.TaggedStruct("RunSuspended", { ...stamp, waiting: Schema.Array(Schema.String) })
+
+/**
+ * The run goes on, after decisions or after its process had ended. The text of
+ * a step that had called no tool yet is void: the model is asked again.
+ *
+ * @since 0.1.0
+ * @category events
+ */
+export const RunResumed = Schema.TaggedStruct("RunResumed", { ...stamp, model: Schema.String })
 
 /**
  * Always the last event. `limit` is there when the outcome is `limited`,
@@ -159,9 +272,19 @@ export const AgentEvent = Schema.Union(
   ReasoningDelta,
   ToolCallStarted,
   ToolCallReady,
+  ToolRunStarted,
+  ApprovalRequested,
+  ApprovalResolved,
+  StageOpened,
+  StageAppended,
+  StageClosed,
+  AttachmentAdded,
   ToolResult,
   UsageUpdated,
   StepFinished,
+  LimitReached,
+  RunSuspended,
+  RunResumed,
   RunFinished
 )
 
@@ -211,6 +334,9 @@ export const toMessages = (events: Iterable<AgentEvent>): ReadonlyArray<Message>
         results.push({ role: "tool", callId, name, content, failed: error !== undefined, untrusted })
         break
       }
+      case "RunResumed":
+        if (calls.length === 0) text = ""
+        break
       case "StepStarted":
       case "RunFinished":
         close()

@@ -7,8 +7,9 @@
 import * as Schema from "effect/Schema"
 
 /**
- * A file that comes with a message. `name` is how tools find it; `size` is in
- * bytes; `type` is a media type.
+ * A file that comes with a message. `name` is how tools find it in the `Files`
+ * port; `size` is in bytes; `type` is a media type; `url` is where a client
+ * finds it.
  *
  * @since 0.1.0
  * @category models
@@ -16,7 +17,8 @@ import * as Schema from "effect/Schema"
 export const Attachment = Schema.Struct({
   name: Schema.String,
   size: Schema.Number,
-  type: Schema.String
+  type: Schema.String,
+  url: Schema.optional(Schema.String)
 })
 
 /**

@@ -1,13 +1,16 @@
 /**
  * The names of spans, attributes and metrics, after the OpenTelemetry
- * conventions for generative AI.
+ * conventions for generative AI (semantic conventions 1.37), and the gauge that
+ * shows whether anything leaks.
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
+import type { ParentSpan } from "effect/Tracer"
 
 /**
- * One run of an agent.
+ * One run of an agent; the name of the agent follows.
  *
  * @since 0.1.0
  * @category spans
@@ -15,7 +18,7 @@ import * as Metric from "effect/Metric"
 export const spanRun = "invoke_agent"
 
 /**
- * One call of the model.
+ * One call of the model; the name of the model follows.
  *
  * @since 0.1.0
  * @category spans
@@ -23,12 +26,18 @@ export const spanRun = "invoke_agent"
 export const spanModel = "chat"
 
 /**
- * One call of a tool.
+ * One call of a tool; the name of the tool follows.
  *
  * @since 0.1.0
  * @category spans
  */
 export const spanTool = "execute_tool"
+
+/**
+ * @since 0.1.0
+ * @category attributes
+ */
+export const operationName = "gen_ai.operation.name"
 
 /**
  * @since 0.1.0
@@ -40,7 +49,31 @@ export const agentName = "gen_ai.agent.name"
  * @since 0.1.0
  * @category attributes
  */
+export const conversationId = "gen_ai.conversation.id"
+
+/**
+ * @since 0.1.0
+ * @category attributes
+ */
 export const modelName = "gen_ai.request.model"
+
+/**
+ * @since 0.1.0
+ * @category attributes
+ */
+export const inputTokens = "gen_ai.usage.input_tokens"
+
+/**
+ * @since 0.1.0
+ * @category attributes
+ */
+export const outputTokens = "gen_ai.usage.output_tokens"
+
+/**
+ * @since 0.1.0
+ * @category attributes
+ */
+export const finishReasons = "gen_ai.response.finish_reasons"
 
 /**
  * @since 0.1.0
@@ -49,11 +82,86 @@ export const modelName = "gen_ai.request.model"
 export const toolName = "gen_ai.tool.name"
 
 /**
- * How many runs are going on: 0 when nothing leaks.
+ * @since 0.1.0
+ * @category attributes
+ */
+export const toolCallId = "gen_ai.tool.call.id"
+
+/**
+ * Why a call of a model or tool failed: the `reason` of its error.
+ *
+ * @since 0.1.0
+ * @category attributes
+ */
+export const errorType = "error.type"
+
+/**
+ * What is open: runs that go on, calls of models (each a connection) and of
+ * tools.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const runsActive: Metric.Metric.Gauge<number> = Metric.gauge("sennit_agent_runs_active", {
-  description: "Runs that are going on"
+export type Kind = "run" | "model_call" | "tool_call"
+
+const gauge = Metric.gauge("sennit_agent_open", {
+  description: "Runs, model calls and tool calls that are open; all 0 when nothing goes on"
 })
+
+/**
+ * How many of a kind are open: 0 when nothing goes on.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const open: { readonly [K in Kind]: Metric.Metric.Gauge<number> } = {
+  run: Metric.tagged(gauge, "kind", "run"),
+  model_call: Metric.tagged(gauge, "kind", "model_call"),
+  tool_call: Metric.tagged(gauge, "kind", "tool_call")
+}
+
+/**
+ * Everything that is open, of all kinds together. Anything but 0 in a process
+ * that runs no agent is a leak.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const leaks: Effect.Effect<number> = Effect.sync(() =>
+  Object.values(open).reduce((sum, one) => sum + one.unsafeValue([]).value, 0)
+)
+
+const noTags: [] = []
+
+/** @internal Hot path: counts without an effect. */
+export const count = (kind: Kind, by: 1 | -1): void => open[kind].unsafeModify(by, noTags)
+
+/**
+ * Tokens used, by `gen_ai.token.type` (`input`, `output`).
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const tokenUsage: Metric.Metric.Counter<number> = Metric.counter("gen_ai.client.token.usage", {
+  description: "Tokens used",
+  incremental: true
+})
+
+/** @internal The span of one tool call, and its place among what is open. */
+export const toolSpan =
+  (call: { readonly id: string; readonly name: string }) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, ParentSpan>> =>
+    Effect.withSpan(
+      Effect.suspend(() => {
+        count("tool_call", 1)
+        return Effect.onExit(effect, () => {
+          count("tool_call", -1)
+          return Effect.void
+        })
+      }),
+      `${spanTool} ${call.name}`,
+      {
+        captureStackTrace: false,
+        attributes: { [operationName]: spanTool, [toolName]: call.name, [toolCallId]: call.id }
+      }
+    )

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { AgentTool } from "./AgentTool.ts"
+import { approved, renamed } from "./AgentTool.ts"
 import type { ModelTool } from "./ChatModel.ts"
 
 /**
@@ -84,3 +85,26 @@ export function merge(...sets: ReadonlyArray<Toolset<unknown>>): Toolset<unknown
  */
 export const filter = <R>(self: Toolset<R>, predicate: (tool: AgentTool<R>) => boolean): Toolset<R> =>
   fromTools(Array.from(self.tools.values()).filter(predicate))
+
+/**
+ * The tools that satisfy the predicate wait for a decision before they run: by
+ * default those that have side effects.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const approve = <R>(
+  self: Toolset<R>,
+  predicate: (tool: AgentTool<R>) => boolean = (tool) => tool.annotations.sideEffect !== "none"
+): Toolset<R> => fromTools(Array.from(self.tools.values(), (tool) => predicate(tool) ? approved(tool) : tool))
+
+/**
+ * Puts `prefix` and two underscores before every name, so that tools of
+ * different servers do not clash. Throws when a name gets longer than 64
+ * characters.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const namespace = <R>(self: Toolset<R>, prefix: string): Toolset<R> =>
+  fromTools(Array.from(self.tools.values(), (tool) => renamed(tool, `${prefix}__${tool.name}`)))

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Calculate } from "@sennit/agent"
+import { ToolContext } from "@sennit/agent/testing"
 import * as Effect from "effect/Effect"
 import * as FC from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 
 const calculate = (expression: string) =>
   Effect.flatMap(
-    Calculate.tool.invoke({ expression }, { runId: "r", callId: "c" }),
+    Calculate.tool.invoke({ expression }, ToolContext.make({ runId: "r", callId: "c" })),
     Schema.decode(Schema.parseJson(Calculate.Result))
   )
 

@@ -2,6 +2,7 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { expect, it } from "@effect/vitest"
 import { FetchUrl, WebClient } from "@sennit/agent"
+import { ToolContext } from "@sennit/agent/testing"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -11,7 +12,7 @@ import { rawServer } from "./servers/rawServer.ts"
 const webClient = Layer.effect(WebClient.WebClient, HttpClient.HttpClient).pipe(Layer.provide(FetchHttpClient.layer))
 
 const fetchUrls = (urls: ReadonlyArray<string>) =>
-  FetchUrl.tool.invoke({ urls }, { runId: "r", callId: "c" }).pipe(
+  FetchUrl.tool.invoke({ urls }, ToolContext.make({ runId: "r", callId: "c" })).pipe(
     Effect.provide(webClient),
     Effect.flatMap(Schema.decode(Schema.parseJson(FetchUrl.Pages))),
     Effect.map(({ pages }) => pages)

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Files, QueryTable, ReadFile } from "@sennit/agent"
 import type { AgentTool } from "@sennit/agent"
+import { ToolContext } from "@sennit/agent/testing"
 import * as Effect from "effect/Effect"
 import * as FC from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 
-const context = { runId: "r", callId: "c" }
+const context = ToolContext.make({ runId: "r", callId: "c" })
 const decodeAnswer = Schema.decode(Schema.parseJson(QueryTable.Answer))
 const decodeDescription = Schema.decode(Schema.parseJson(QueryTable.Description))
 const decodePage = Schema.decode(Schema.parseJson(ReadFile.Page))

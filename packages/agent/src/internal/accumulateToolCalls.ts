@@ -37,6 +37,21 @@ export class ToolCallAccumulator {
     return call
   }
 
+  /** A call of which a journal tells, with all its arguments. */
+  restore(id: string, name: string, args: string): PendingCall {
+    const call: PendingCall = {
+      id,
+      providerId: undefined,
+      name,
+      arguments: args,
+      announced: true,
+      started: true,
+      scan: new JsonScan()
+    }
+    this.calls.push(call)
+    return call
+  }
+
   private find(delta: ToolCallDelta): PendingCall | undefined {
     const call = delta.index === undefined
       ? delta.id === undefined

@@ -4,7 +4,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import { ToolError } from "../AgentError.ts"
 import type { AgentTool, CallContext } from "../AgentTool.ts"
 import type { ToolCall } from "../Message.ts"
@@ -22,16 +21,27 @@ export interface ToolOutcome {
   readonly durationMs: number
 }
 
+/** @internal A call whose tool exists and whose arguments are JSON, or why it is not run. */
+export type Prepared<R> =
+  | { readonly refused: ToolOutcome; readonly tool?: undefined }
+  | { readonly refused?: undefined; readonly tool: AgentTool<R>; readonly args: unknown }
+
 /** @internal Runs the calls of one run: bounded, timed, and never failing. */
 export interface ToolRuntime<R> {
-  readonly run: (call: ToolCall) => Effect.Effect<ToolOutcome, never, R>
-  /** A call that is refused without being run. */
-  readonly refuse: (call: ToolCall, reason: ToolError["reason"], message: string) => ToolOutcome
+  readonly prepare: (call: ToolCall) => Prepared<R>
+  /** `before` runs when the call has its permits. */
+  readonly run: (
+    call: ToolCall,
+    tool: AgentTool<R>,
+    args: unknown,
+    context: CallContext,
+    before: Effect.Effect<void>
+  ) => Effect.Effect<ToolOutcome, never, R>
+  /** Counts a call towards those that are the same. */
+  readonly count: (call: ToolCall) => number
 }
 
 const maxIdenticalCalls = 3
-
-const parseArguments = Schema.decode(Schema.parseJson())
 
 /** What the model reads instead of a result. */
 const errorContent = ({ message, reason, retryable }: ToolError) =>
@@ -48,76 +58,105 @@ const outcome = (error: ToolError, durationMs: number): ToolOutcome => ({
 const failure = (call: ToolCall, reason: ToolError["reason"], retryable: boolean, message: string) =>
   new ToolError({ callId: call.id, name: call.name, reason, retryable, message })
 
+/** @internal A call that is refused without being run. */
+export const refuse = (call: ToolCall, reason: ToolError["reason"], message: string, retryable = false): ToolOutcome =>
+  outcome(failure(call, reason, retryable, message), 0)
+
+const parse = (text: string): { readonly value: unknown } | undefined => {
+  try {
+    return { value: JSON.parse(text) }
+  } catch {
+    return undefined
+  }
+}
+
 /** @internal */
 export const makeToolRuntime = <R>(options: {
-  readonly runId: string
   readonly toolset: Toolset<R>
   readonly parallelTools: number
   readonly clock: Clock
 }): ToolRuntime<R> => {
-  const { clock, runId, toolset } = options
-  const permits = Effect.unsafeMakeSemaphore(options.parallelTools)
-  const toolPermits = new Map<string, Effect.Semaphore>()
-  for (const { concurrency, name } of toolset.tools.values()) {
-    if (Number.isFinite(concurrency)) toolPermits.set(name, Effect.unsafeMakeSemaphore(concurrency))
-  }
+  const { clock, parallelTools, toolset } = options
+  const permits = Effect.unsafeMakeSemaphore(parallelTools)
+  let toolPermits: Map<string, Effect.Semaphore> | undefined
   const seen = new Map<string, number>()
 
-  const invoke = (tool: AgentTool<R>, call: ToolCall): Effect.Effect<string, ToolError, R> => {
-    const context: CallContext = { runId, callId: call.id }
-    const args = parseArguments(call.arguments.trim() === "" ? "{}" : call.arguments).pipe(
-      Effect.mapError(() =>
-        failure(call, "invalid_arguments", true, `The arguments are not valid JSON: ${excerpt(call.arguments)}`)
-      )
-    )
+  const ownPermits = ({ concurrency, name }: AgentTool<R>): Effect.Semaphore | undefined => {
+    if (!Number.isFinite(concurrency)) return undefined
+    toolPermits ??= new Map()
+    const known = toolPermits.get(name)
+    if (known !== undefined) return known
+    const made = Effect.unsafeMakeSemaphore(concurrency)
+    toolPermits.set(name, made)
+    return made
+  }
+
+  const invoke = (
+    tool: AgentTool<R>,
+    call: ToolCall,
+    args: unknown,
+    context: CallContext
+  ): Effect.Effect<string, ToolError, R> => {
     const tooLate = Effect.suspend(() =>
       Effect.fail(failure(call, "timeout", true, `No result within ${Duration.format(tool.timeout)}`))
     )
+    const once = tool.invoke(args, context)
     return raceLimit(
-      Effect.flatMap(args, (value) => tool.invoke(value, context)),
+      tool.retry === undefined ? once : Effect.retry(once, tool.retry),
       Effect.zipRight(clock.sleep(tool.timeout), tooLate)
     )
   }
 
-  /** Permits of the tool come first, so that waiting for them holds no permit of the run. */
-  const limited = <A, E>(name: string, effect: Effect.Effect<A, E, R>) => {
-    const bounded = permits.withPermits(1)(effect)
-    const own = toolPermits.get(name)
+  /** Permits of the tool and of its server come first, so that waiting for them holds no permit of the run. */
+  const limited = <A, E>(tool: AgentTool<R>, effect: Effect.Effect<A, E, R>) => {
+    const own = ownPermits(tool)
+    let bounded = permits.withPermits(1)(effect)
+    if (tool.server !== undefined) bounded = tool.server.withPermits(1)(bounded)
     return own === undefined ? bounded : own.withPermits(1)(bounded)
   }
 
-  const run = (call: ToolCall): Effect.Effect<ToolOutcome, never, R> => {
-    const tool = toolset.tools.get(call.name)
-    if (tool === undefined) {
-      const names = Array.from(toolset.tools.keys())
-      const closest = findClosest(call.name, names)
-      const hint = closest === undefined ? `Tools: ${names.join(", ") || "none"}.` : `Did you mean "${closest}"?`
-      return Effect.succeed(outcome(failure(call, "unknown_tool", true, `No tool is named "${call.name}". ${hint}`), 0))
-    }
+  const count = (call: ToolCall): number => {
     const key = `${call.name}\n${call.arguments}`
     const times = (seen.get(key) ?? 0) + 1
     seen.set(key, times)
-    if (times > maxIdenticalCalls) {
-      const message = `This call was made ${maxIdenticalCalls} times with the same arguments. Do something else.`
-      return Effect.succeed(outcome(failure(call, "repeated", false, message), 0))
-    }
-    return limited(
-      call.name,
-      Effect.suspend(() => {
-        const startedAt = clock.unsafeCurrentTimeMillis()
-        return Effect.map(Effect.exit(invoke(tool, call)), (exit) => {
-          const durationMs = clock.unsafeCurrentTimeMillis() - startedAt
-          return Exit.isSuccess(exit)
-            ? { ...truncate(exit.value, tool), error: undefined, untrusted: tool.annotations.openWorld, durationMs }
-            : outcome(toToolError(exit.cause, call), durationMs)
-        })
-      })
-    ).pipe(
-      Effect.withSpan(Telemetry.spanTool, { captureStackTrace: false, attributes: { [Telemetry.toolName]: call.name } })
-    )
+    return times
   }
 
-  return { run, refuse: (call, reason, message) => outcome(failure(call, reason, false, message), 0) }
+  return {
+    count,
+    prepare: (call) => {
+      const tool = toolset.tools.get(call.name)
+      if (tool === undefined) {
+        const names = Array.from(toolset.tools.keys())
+        const closest = findClosest(call.name, names)
+        const hint = closest === undefined ? `Tools: ${names.join(", ") || "none"}.` : `Did you mean "${closest}"?`
+        return { refused: refuse(call, "unknown_tool", `No tool is named "${call.name}". ${hint}`, true) }
+      }
+      if (count(call) > maxIdenticalCalls) {
+        const message = `This call was made ${maxIdenticalCalls} times with the same arguments. Do something else.`
+        return { refused: refuse(call, "repeated", message) }
+      }
+      const parsed = parse(call.arguments.trim() === "" ? "{}" : call.arguments)
+      if (parsed === undefined) {
+        const message = `The arguments are not valid JSON: ${excerpt(call.arguments)}`
+        return { refused: refuse(call, "invalid_arguments", message, true) }
+      }
+      return { tool, args: parsed.value }
+    },
+    run: (call, tool, args, context, before) =>
+      limited(
+        tool,
+        Effect.suspend(() => {
+          const startedAt = clock.unsafeCurrentTimeMillis()
+          return Effect.map(Effect.exit(Effect.zipRight(before, invoke(tool, call, args, context))), (exit) => {
+            const durationMs = clock.unsafeCurrentTimeMillis() - startedAt
+            return Exit.isSuccess(exit)
+              ? { ...truncate(exit.value, tool), error: undefined, untrusted: tool.annotations.openWorld, durationMs }
+              : outcome(toToolError(exit.cause, call), durationMs)
+          })
+        })
+      ).pipe(Telemetry.toolSpan(call))
+  }
 }
 
 const toToolError = (cause: Cause.Cause<ToolError>, call: ToolCall): ToolError =>

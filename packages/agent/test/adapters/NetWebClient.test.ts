@@ -1,13 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Agent, FetchUrl, Planner, Toolset } from "@sennit/agent"
 import * as NetWebClient from "@sennit/agent/adapters/NetWebClient"
+import { ToolContext } from "@sennit/agent/testing"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { rawServer } from "../servers/rawServer.ts"
 
 const fetchUrls = (urls: ReadonlyArray<string>) =>
-  FetchUrl.tool.invoke({ urls }, { runId: "r", callId: "c" }).pipe(
+  FetchUrl.tool.invoke({ urls }, ToolContext.make({ runId: "r", callId: "c" })).pipe(
     Effect.flatMap(Schema.decode(Schema.parseJson(FetchUrl.Pages))),
     Effect.map(({ pages }) =>
       pages.map((page) => "text" in page ? page.text : `${page.error.reason}: ${page.error.message}`)
