@@ -12,6 +12,7 @@ import * as Path from "node:path"
 import { performance } from "node:perf_hooks"
 import { Writable } from "node:stream"
 import { pipeline } from "node:stream/promises"
+import { workloads as callWorkloads } from "./calls.ts"
 import { s3Workloads } from "./s3.ts"
 import { workloads as sftpWorkloads } from "./sftp.ts"
 
@@ -400,6 +401,7 @@ const workloads: ReadonlyArray<Workload> = [
   streamNode,
   streamPlatform,
   memoryGet,
+  ...callWorkloads,
   ...s3Workloads,
   ...sftpWorkloads
 ]

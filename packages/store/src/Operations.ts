@@ -335,25 +335,40 @@ export const operations = {
 export type Operation = keyof typeof operations
 
 /**
- * The operations that answer with plain data, once or as a stream: what promises and workers can offer.
+ * The operations that promises can offer: all but the sinks, which are Effect's own; a `write` takes an async iterable.
  *
  * @since 0.1.0
  * @category models
  */
-export type PlainOperation = {
-  readonly [K in Operation]: "schema" extends (typeof operations)[K]["arguments"][number] ? never
-    : (typeof operations)[K]["kind"] extends "effect" | "stream" ? K
-    : never
+export type PromiseOperation = {
+  readonly [K in Operation]: (typeof operations)[K]["kind"] extends "sink" ? never : K
 }[Operation]
 
 /**
- * Whether a row is one of a `PlainOperation`.
+ * Whether a row is one of a `PromiseOperation`.
  *
  * @since 0.1.0
  * @category derivations
  */
-export const isPlain = (spec: OperationSpec): boolean =>
-  (spec.kind === "effect" || spec.kind === "stream") && !spec.arguments.includes("schema")
+export const isPromised = (spec: OperationSpec): boolean => spec.kind !== "sink"
+
+/**
+ * The operations that one thread can ask of another: those of them that take no schema, which cannot be sent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SyncOperation = {
+  readonly [K in PromiseOperation]: "schema" extends (typeof operations)[K]["arguments"][number] ? never : K
+}[PromiseOperation]
+
+/**
+ * Whether a row is one of a `SyncOperation`.
+ *
+ * @since 0.1.0
+ * @category derivations
+ */
+export const isSendable = (spec: OperationSpec): boolean => isPromised(spec) && !spec.arguments.includes("schema")
 
 /**
  * The capabilities without which operation `K` is absent.

@@ -13,12 +13,7 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import * as Azure from "./Azure.ts"
-import * as Http from "./Http.ts"
-import * as Local from "./Local.ts"
-import * as Memory from "./Memory.ts"
-import * as S3 from "./S3.ts"
-import * as Sftp from "./Sftp.ts"
+import { openSettings } from "./internal/openSettings.ts"
 import * as Store from "./Store.ts"
 import * as StoreConfig from "./StoreConfig.ts"
 import { UnknownStore } from "./StoreError.ts"
@@ -156,28 +151,3 @@ export const layerStore = <const Name extends string>(
       (registry) => Effect.flatMap(registry.open(name), (store) => store.require(...Store.common))
     )
   )
-
-/**
- * Opens a store of whatever driver the settings name.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const openSettings = (
-  settings: StoreConfig.Settings
-): Effect.Effect<Store.StoreOf<never>, StoreError, Scope.Scope | HttpClient.HttpClient> => {
-  switch (settings.driver) {
-    case "memory":
-      return Memory.make()
-    case "local":
-      return Local.make(settings)
-    case "s3":
-      return S3.make(settings)
-    case "sftp":
-      return Sftp.makeBasic(settings)
-    case "azure":
-      return Azure.make(settings)
-    case "http":
-      return Http.make(settings)
-  }
-}

@@ -332,6 +332,63 @@ export class UnknownStore extends Schema.TaggedError<UnknownStore>()("UnknownSto
 }
 
 /**
+ * Why a call of `/Sync`, or one that a worker should answer, was not made. `InsideFiber`: a fiber runs on this thread,
+ * and would stop with all others; there, use the store itself. `Closed`: it was closed before. `Options`: they cannot
+ * be sent to a worker. `Worker`: the worker did not start, failed, or does not answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const SyncErrorReason = Schema.Literal("InsideFiber", "Closed", "Options", "Worker")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type SyncErrorReason = typeof SyncErrorReason.Type
+
+/**
+ * A blocking call could not be made.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SyncError extends Schema.TaggedError<SyncError>()("SyncError", {
+  reason: SyncErrorReason,
+  detail: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return `the call was not answered (${this.reason}): ${this.detail}`
+  }
+}
+
+const members = [
+  NotFound,
+  AlreadyExists,
+  PreconditionFailed,
+  PermissionDenied,
+  InvalidPath,
+  InvalidRange,
+  CapabilityNotSupported,
+  BackendUnavailable,
+  DirectoryNotEmpty,
+  ResourceLocked,
+  IntegrityMismatch,
+  AmbiguousWrite,
+  TimedOut,
+  DecodeFailed
+] as const
+
+/**
+ * Schema of everything that an operation of a store can fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const StoreError: Schema.Union<typeof members> = Schema.Union(...members)
+
+/**
  * Everything that an operation of a store can fail with.
  *
  * @since 0.1.0

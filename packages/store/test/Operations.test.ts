@@ -1,4 +1,4 @@
-// @effect-diagnostics nodeBuiltinImport:off the README is compared as a file
+// @effect-diagnostics asyncFunction:off nodeBuiltinImport:off the README is compared as a file; promises are awaited
 import { describe, expect, it } from "@effect/vitest"
 import { Capability, Operations, StoreError, Telemetry } from "@sennit/store"
 import type { Interceptor, Store } from "@sennit/store"
@@ -23,16 +23,45 @@ const table = {
     gates: {},
     changes: "nothing",
     cacheable: false
+  },
+  linger: {
+    needs: ["read"],
+    kind: "scoped",
+    arguments: ["key"],
+    gates: {},
+    changes: "nothing",
+    cacheable: false
   }
 } as const satisfies Operations.OperationTable
 
 const shout = (path: unknown) => Effect.succeed(`${String(path)}!`)
-const echo = (_path: unknown, body: unknown) => body instanceof Uint8Array ? Stream.make(body) : Stream.empty
+const isStream = (value: unknown): value is Stream.Stream<unknown> =>
+  typeof value === "object" && value !== null && Stream.StreamTypeId in value
+const echo = (_path: unknown, body: unknown) =>
+  isStream(body) ? body : body instanceof Uint8Array ? Stream.make(body) : Stream.empty
+const lingering = new Set<string>()
+const linger = (path: unknown) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => lingering.add(String(path))),
+      () => Effect.sync(() => lingering.delete(String(path)))
+    ),
+    (paths) => ({ path, count: Effect.sync(() => paths.size), repeat: (times: unknown) => Effect.succeed(times) })
+  )
+
+const isIterable = (value: unknown): value is Iterable<unknown> =>
+  typeof value === "object" && value !== null && Symbol.iterator in value
+
+/** Calls a member whose type the table does not say. */
+const member = (value: unknown, name: string | symbol, ...args: ReadonlyArray<unknown>): unknown => {
+  const own: unknown = typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined
+  return typeof own === "function" ? Reflect.apply(own, value, args) : `there is no ${String(name)}`
+}
 
 const make = (
   capabilities: ReadonlyArray<Capability.Capability>,
   interceptors: ReadonlyArray<Interceptor.Interceptor> = []
-) => derive({ table, capabilities: new Set(capabilities), methods: { shout, echo }, interceptors })
+) => derive({ table, capabilities: new Set(capabilities), methods: { shout, echo, linger }, interceptors })
 
 const cells = (text: string) =>
   text.split("\n").filter((line) => line.startsWith("|")).map((line) =>
@@ -47,8 +76,8 @@ describe("the operation table", () => {
         effect: (call, next) => Effect.zipRight(Effect.sync(() => seen.push(call.operation)), next)
       }])
       // the view
-      expect(Object.keys(methods)).toEqual(["shout", "echo"])
-      expect(Object.keys(make(["read", "write"]).methods)).toEqual(["echo"])
+      expect(Object.keys(methods)).toEqual(["shout", "echo", "linger"])
+      expect(Object.keys(make(["read", "write"]).methods)).toEqual(["echo", "linger"])
       // the interceptor and the Promise facade
       expect(yield* Effect.promise(() => Promise.resolve(promises["shout"]?.("hey")))).toBe("hey!")
       expect(seen).toEqual(["shout"])
@@ -72,6 +101,33 @@ describe("the operation table", () => {
       expect(Operations.spanName("shout")).toBe("Store.shout")
       expect(Operations.matrix(table)).toContain("| `shout` | `write`, `metadata` | `loud`: `copy` |")
     }))
+
+  it("an operation added to it reaches the protocol of the worker and the blocking facade, by its kind", () => {
+    const { blocking } = make(["read", "write", "metadata"])
+    expect(Object.keys(blocking)).toEqual(expect.arrayContaining(["shout", "echo", "linger"]))
+    expect(Object.keys(make(["read", "write"]).blocking)).not.toContain("shout")
+    // an effect, with its gate
+    expect(blocking["shout"]?.("hey")).toBe("hey!")
+    expect(() => blocking["shout"]?.("hey", { loud: true })).toThrow(StoreError.CapabilityNotSupported)
+    // a stream, whose body is pulled from an iterable
+    const echoed = blocking["echo"]?.("a", [new Uint8Array([1]), new Uint8Array([2])])
+    expect(isIterable(echoed) && Array.from(echoed)).toEqual([new Uint8Array([1]), new Uint8Array([2])])
+    // something scoped, with its members
+    const lingers = blocking["linger"]?.("b")
+    expect(lingers).toMatchObject({ path: "b" })
+    expect(lingering).toEqual(new Set(["b"]))
+    expect([member(lingers, "count"), member(lingers, "repeat", 3)]).toEqual([1, 3])
+    member(lingers, Symbol.dispose)
+    expect(lingering.size).toBe(0)
+  })
+
+  it("an operation added to it reaches the promises, by its kind", async () => {
+    const { promises } = make(["read", "write", "metadata"])
+    const lingers: unknown = await promises["linger"]?.("c")
+    expect(await member(lingers, "count")).toBe(1)
+    await member(lingers, Symbol.asyncDispose)
+    expect(lingering.size).toBe(0)
+  })
 
   it("is the README's matrix", () => {
     const readme = Fs.readFileSync(new URL("../README.md", import.meta.url), "utf8")

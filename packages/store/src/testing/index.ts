@@ -8,9 +8,12 @@ import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { Capability } from "../Capability.ts"
 import type { Interceptor } from "../Interceptor.ts"
+import { deriveBlocking } from "../internal/deriveBlocking.ts"
+import type { Blocking } from "../internal/deriveBlocking.ts"
 import { deriveMethods } from "../internal/deriveMethods.ts"
 import type { Methods } from "../internal/deriveMethods.ts"
 import { derivePromises } from "../internal/derivePromises.ts"
+import { linkInThread } from "../internal/linkInThread.ts"
 import type { OperationTable } from "../Operations.ts"
 import type { StoreOf } from "../Store.ts"
 import type { StoreError } from "../StoreError.ts"
@@ -100,9 +103,18 @@ export const derive = (options: {
   readonly capabilities: ReadonlySet<Capability>
   readonly methods: Methods
   readonly interceptors?: ReadonlyArray<Interceptor>
-}): { readonly methods: Methods; readonly promises: ReturnType<typeof derivePromises> } => {
+}): {
+  readonly methods: Methods
+  readonly promises: ReturnType<typeof derivePromises>
+  /** Over the protocol of the worker; what goes to and fro is cloned. */
+  readonly blocking: Blocking
+} => {
   const methods = deriveMethods({ interceptors: [], backend: "derived", base: StorePath.root, ...options })
-  return { methods, promises: derivePromises(options.table, methods) }
+  return {
+    methods,
+    promises: derivePromises(options.table, methods),
+    blocking: deriveBlocking(options.table, options.capabilities, "", linkInThread(options.table, methods))
+  }
 }
 
 /**
