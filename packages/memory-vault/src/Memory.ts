@@ -382,3 +382,24 @@ export type MemoryEvent =
   | { readonly _tag: "Erased" }
   | { readonly _tag: "Imported"; readonly report: ImportReport }
   | { readonly _tag: "Missed"; readonly count: number }
+
+/**
+ * Rows of one kind that do not agree with each other: a vault that was damaged from outside. `terms` are memories whose
+ * index is not what their text gives.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Disagreement {
+  readonly check:
+    | "integrity"
+    | "scopes"
+    | "postings"
+    | "terms"
+    | "facts"
+    | "revisions"
+    | "summaries"
+    | "keys"
+    | "jobs"
+  readonly count: number
+}

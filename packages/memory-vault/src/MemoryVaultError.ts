@@ -244,17 +244,76 @@ export class StorageError extends Schema.TaggedError<StorageError>()("StorageErr
  * @category errors
  */
 export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
-  reason: Schema.Literal("schema-too-new", "dialect"),
+  reason: Schema.Literal("schema-too-new", "schema-too-old", "dialect"),
   found: Schema.optional(Schema.Number),
   supported: Schema.optional(Schema.Number)
 }) {
   override get message(): string {
-    return this.reason === "dialect"
-      ? "The SqlClient is no SQLite client. Provide one from @effect/sql-sqlite-node."
-      : `The database has schema version ${this.found}, this package knows up to ${this.supported}. ` +
-        `The database was left as it is; upgrade the package.`
+    switch (this.reason) {
+      case "dialect":
+        return "The SqlClient is no SQLite client. Provide one from @effect/sql-sqlite-node."
+      case "schema-too-old":
+        return `The database has schema version ${this.found} of ${this.supported}. ` +
+          `It was left as it is; open it as a vault once, which brings it up to date.`
+      case "schema-too-new":
+        return `The database has schema version ${this.found}, this package knows up to ${this.supported}. ` +
+          `The database was left as it is; upgrade the package.`
+    }
   }
 }
+
+/**
+ * A blocking call that could not reach its worker. Whether it was carried out is unknown for `worker`; nothing was done
+ * for the others.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SyncError extends Schema.TaggedError<SyncError>()("SyncError", {
+  reason: Schema.Literal("closed", "nested", "arguments", "worker"),
+  detail: Schema.optional(Schema.String),
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    const why = {
+      closed: "the vault was closed before; open another one",
+      nested:
+        "it was made in the worker that answers such calls, which cannot wait for itself; use the vault with Effect there",
+      arguments: "an argument or option cannot be sent to the worker; pass plain values",
+      worker: `${this.detail ?? "the call died in the worker"}; open the vault again, see the cause`
+    }[this.reason]
+    return `The blocking call failed: ${why}.`
+  }
+}
+
+/**
+ * Any error of a vault's operations.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const MemoryVaultError = Schema.Union(
+  InvalidScope,
+  IngestionError,
+  InvalidQuery,
+  MemoryNotFound,
+  VersionConflict,
+  QuotaExceeded,
+  CompressionError,
+  JobNotFound,
+  ImportError,
+  BudgetExceeded,
+  MalformedBlock,
+  StorageError,
+  ConfigurationError,
+  SyncError
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type MemoryVaultError = typeof MemoryVaultError.Type
 
 /**
  * A vault that broke a law of the contract in `testing`.

@@ -4,16 +4,20 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { CompressionJob, CompressOptions, JobId, Summary, SummaryId } from "./Compressor.ts"
+import { plainCalls, plainStreams } from "./internal/plainCalls.ts"
+import type { Calls } from "./internal/plainCalls.ts"
 import type {
   ErasureReceipt,
+  ImportReport,
   Memory,
   MemoryChange,
+  MemoryEvent,
   MemoryFilter,
   MemoryId,
   MemoryRevision,
@@ -22,6 +26,9 @@ import type {
   RecallResult,
   SaveInput,
   SaveResult,
+  ScopeStats,
+  SessionOptions,
+  SessionStats,
   WorkingNote
 } from "./Memory.ts"
 import * as MemoryScope from "./MemoryScope.ts"
@@ -37,6 +44,10 @@ import type { SqliteOptions } from "./MemoryVaultConfig.ts"
  */
 export interface UserMemoryPromise {
   readonly save: (input: SaveInput | string) => Promise<SaveResult>
+  /** One result for each input, up to 64 inputs to a transaction; reads on as the results are read. */
+  readonly saveAll: (
+    inputs: Iterable<SaveInput | string> | AsyncIterable<SaveInput | string>
+  ) => AsyncIterable<SaveResult>
   readonly recall: (query: RecallQuery | string) => Promise<RecallResult>
   readonly get: (id: MemoryId) => Promise<Memory | undefined>
   readonly update: (id: MemoryId, change: MemoryChange) => Promise<Memory>
@@ -50,13 +61,42 @@ export interface UserMemoryPromise {
   }
   readonly working: (sessionId: string) => {
     readonly set: (
-      note: { readonly key: string; readonly text: string; readonly ttl?: Duration.DurationInput | undefined }
+      note: Calls["setNote"]["args"][1]
     ) => Promise<WorkingNote>
     readonly get: (key: string) => Promise<WorkingNote | undefined>
     readonly list: () => AsyncIterable<WorkingNote>
     readonly clear: () => Promise<number>
   }
   readonly forgetAll: (options: { readonly confirm: true }) => Promise<ErasureReceipt>
+  readonly export: () => AsyncIterable<string>
+  readonly import: (lines: Iterable<string> | AsyncIterable<string>) => Promise<ImportReport>
+  readonly changes: () => AsyncIterable<MemoryEvent>
+  readonly stats: () => Promise<ScopeStats>
+  /** `await using` ends it. */
+  readonly session: (options?: SessionOptions) => Promise<MemorySessionPromise>
+  readonly compress: (options?: CompressOptions) => Promise<CompressionJob>
+  readonly jobs: {
+    readonly status: (id: JobId) => Promise<CompressionJob | undefined>
+    readonly await: (id: JobId) => Promise<CompressionJob>
+    readonly cancel: (id: JobId) => Promise<boolean>
+  }
+  readonly summaries: {
+    readonly list: (sessionId?: string) => AsyncIterable<Summary>
+    readonly sources: (id: SummaryId) => Promise<ReadonlyArray<Memory>>
+  }
+}
+
+/**
+ * A session under way: what is saved through it belongs to it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MemorySessionPromise extends AsyncDisposable {
+  readonly id: string
+  readonly save: (input: Omit<SaveInput, "sessionId"> | string) => Promise<SaveResult>
+  readonly stats: () => Promise<SessionStats>
+  readonly end: () => Promise<SessionStats>
 }
 
 /**
@@ -67,6 +107,13 @@ export interface MemoryVaultPromise extends AsyncDisposable {
   /** Fails on invalid identifiers when it is used. */
   readonly scoped: (ids: MemoryScope.ScopeIds) => UserMemoryPromise
 }
+
+const toStream = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, unknown> =>
+  Symbol.asyncIterator in items
+    ? Stream.fromAsyncIterable(items, (cause) => cause)
+    : Stream.fromIterable(items)
+
+type Use = <A, E>(operation: (memory: UserMemory) => Effect.Effect<A, E>) => Promise<A>
 
 /**
  * Opens a vault in a SQLite file; `await using` closes it.
@@ -86,8 +133,8 @@ export interface MemoryVaultPromise extends AsyncDisposable {
  * @since 0.1.0
  * @category constructors
  */
-export const createMemoryVault = (options: SqliteOptions): MemoryVaultPromise => {
-  const runtime = ManagedRuntime.make(layerSqlite(options))
+export const createMemoryVault = (settings: SqliteOptions): MemoryVaultPromise => {
+  const runtime = ManagedRuntime.make(layerSqlite(settings))
   const run = <A, E>(effect: Effect.Effect<A, E, MemoryVault>): Promise<A> =>
     runtime.runPromiseExit(effect).then(Exit.match({
       onSuccess: (value) => value,
@@ -104,38 +151,62 @@ export const createMemoryVault = (options: SqliteOptions): MemoryVaultPromise =>
       }
     }
   })
-  return {
-    scoped: (ids) => {
-      const user = Effect.gen(function*() {
-        const vault = yield* MemoryVault
-        return vault.scoped(yield* MemoryScope.make(ids))
+  const openSession = (use: Use, options: SessionOptions | undefined): Promise<MemorySessionPromise> =>
+    use((memory) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const { end, id, save, stats } = yield* Scope.extend(memory.session(options), scope)
+        return {
+          id,
+          save: (input) => run(save(input)),
+          stats: () => run(stats),
+          end: () => run(end),
+          [Symbol.asyncDispose]: () => run(Scope.close(scope, Exit.void))
+        }
       })
-      const use = <A, E>(operation: (memory: UserMemory) => Effect.Effect<A, E>): Promise<A> =>
-        run(Effect.flatMap(user, operation))
-      const stream = <A, E>(operation: (memory: UserMemory) => Stream.Stream<A, E>): AsyncIterable<A> =>
-        iterate(Stream.unwrap(Effect.map(user, operation)))
-      return {
-        save: (input) => use((memory) => memory.save(input)),
-        recall: (query) => use((memory) => memory.recall(query)),
-        get: (id) => use((memory) => Effect.map(memory.get(id), Option.getOrUndefined)),
-        update: (id, change) => use((memory) => memory.update(id, change)),
-        history: (id) => use((memory) => memory.history(id)),
-        list: (filter) => stream((memory) => memory.list(filter)),
-        procedural: {
-          upsert: (procedure) => use((memory) => memory.procedural.upsert(procedure)),
-          list: () => stream((memory) => memory.procedural.list()),
-          delete: (key) => use((memory) => memory.procedural.delete(key))
-        },
-        working: (session) => ({
-          set: (note) => use((memory) => memory.working(session).set(note)),
-          get: (key) => use((memory) => Effect.map(memory.working(session).get(key), Option.getOrUndefined)),
-          list: () => stream((memory) => memory.working(session).list()),
-          clear: () => use((memory) => memory.working(session).clear)
-        }),
-        forget: (id) => use((memory) => memory.forget(id)),
-        forgetAll: (confirmation) => use((memory) => memory.forgetAll(confirmation))
+    )
+  const scoped = (ids: MemoryScope.ScopeIds): UserMemoryPromise => {
+    const user = Effect.zipWith(MemoryVault, MemoryScope.make(ids), (vault, scope) => vault.scoped(scope))
+    const use: Use = (operation) => run(Effect.flatMap(user, operation))
+    const stream = <A, E>(operation: (memory: UserMemory) => Stream.Stream<A, E>): AsyncIterable<A> =>
+      iterate(Stream.unwrap(Effect.map(user, operation)))
+    return {
+      save: (input) => use((memory) => plainCalls.save(memory, input)),
+      saveAll: (inputs) => stream((memory) => memory.saveAll(toStream(inputs))),
+      recall: (query) => use((memory) => plainCalls.recall(memory, query)),
+      get: (id) => use((memory) => plainCalls.get(memory, id)),
+      update: (id, change) => use((memory) => plainCalls.update(memory, id, change)),
+      history: (id) => use((memory) => plainCalls.history(memory, id)),
+      list: (filter) => stream((memory) => plainStreams.list(memory, filter)),
+      procedural: {
+        upsert: (procedure) => use((memory) => plainCalls.upsertProcedure(memory, procedure)),
+        list: () => stream(plainStreams.procedures),
+        delete: (key) => use((memory) => plainCalls.deleteProcedure(memory, key))
+      },
+      working: (session) => ({
+        set: (note) => use((memory) => plainCalls.setNote(memory, session, note)),
+        get: (key) => use((memory) => plainCalls.getNote(memory, session, key)),
+        list: () => stream((memory) => plainStreams.notes(memory, session)),
+        clear: () => use((memory) => plainCalls.clearNotes(memory, session))
+      }),
+      forget: (id) => use((memory) => plainCalls.forget(memory, id)),
+      forgetAll: (options) => use((memory) => plainCalls.forgetAll(memory, options)),
+      export: () => stream(plainStreams.export),
+      import: (lines) => use((memory) => memory.import(toStream(lines))),
+      changes: () => stream((memory) => memory.changes),
+      stats: () => use(plainCalls.stats),
+      session: (options) => openSession(use, options),
+      compress: (options) => use((memory) => plainCalls.compress(memory, options)),
+      jobs: {
+        status: (id) => use((memory) => plainCalls.jobStatus(memory, id)),
+        await: (id) => use((memory) => plainCalls.awaitJob(memory, id)),
+        cancel: (id) => use((memory) => plainCalls.cancelJob(memory, id))
+      },
+      summaries: {
+        list: (session) => stream((memory) => plainStreams.summaries(memory, session)),
+        sources: (id) => use((memory) => plainCalls.sourcesOf(memory, id))
       }
-    },
-    [Symbol.asyncDispose]: () => runtime.dispose()
+    }
   }
+  return { scoped, [Symbol.asyncDispose]: () => runtime.dispose() }
 }

@@ -4,8 +4,7 @@ import { MemoryVault } from "@sennit/memory-vault"
 import type { UserMemory } from "@sennit/memory-vault/MemoryVault"
 import type { Option } from "effect"
 import { Chunk, Effect, FastCheck, Stream, TestClock } from "effect"
-import { agreement, findDisagreements } from "./support/checkFile.ts"
-import { layerFile, layerRaw, makeFile, userMemory, within } from "./support/vaultFile.ts"
+import { layerFile, makeFile, userMemory, within } from "./support/vaultFile.ts"
 
 const inFile = <A, E>(
   name: string,
@@ -100,7 +99,7 @@ describe("export and import", () => {
         expect(yield* linesOf(alice)).toEqual(lines)
         expect(yield* bob.import(Stream.fromIterable(lines))).toEqual({ memories: 0, procedures: 0, kept: 3 })
       }).pipe(within(MemoryVault.layerSqlite({ filename })))
-      expect(yield* within(layerRaw(filename))(findDisagreements)).toEqual(agreement)
+      expect(yield* MemoryVault.verify({ filename })).toEqual([])
     }))
 
   inFile("names the line that is wrong", (memory) =>

@@ -1,67 +1,103 @@
-import { Command } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
-import type { PlatformError } from "@effect/platform/Error"
+import { SqlClient } from "@effect/sql"
 import { describe, expect, it } from "@effect/vitest"
 import { MemoryVault } from "@sennit/memory-vault"
 import { Chunk, Effect, Fiber, Stream } from "effect"
-import { agreement, findDisagreements } from "./support/checkFile.ts"
+import { killWriter, laterBy, linesOf, makeOldFile, startWriter } from "./support/processes.ts"
 import { layerRaw, makeFile, userMemory, within } from "./support/vaultFile.ts"
-
-const script = new URL("support/writer.ts", import.meta.url).pathname
-const startWriter = (...args: ReadonlyArray<string>) =>
-  Command.make(process.execPath, "--import", "tsx", "-C", "@sennit/source", script, ...args).pipe(
-    Command.stderr("inherit"),
-    Command.start
-  )
 
 const storedTexts = Effect.flatMap(
   userMemory("shared"),
   (memory) => Effect.map(Stream.runCollect(memory.list()), (all) => new Set(Array.from(all, ({ text }) => text)))
 )
 
-const linesOf = (stdout: Stream.Stream<Uint8Array, PlatformError>) =>
-  stdout.pipe(Stream.decodeText(), Stream.splitLines)
-
 describe("durability", () => {
   it.scopedLive(
-    "a killed writer loses nothing it confirmed and leaves rows, postings and counters in agreement",
+    "a writer killed while it saves, updates, forgets and compresses loses nothing it confirmed and leaves nothing half",
     () =>
       Effect.gen(function*() {
         const filename = yield* makeFile
         const confirmed: Array<string> = []
         for (const [round, lines] of [3, 41, 88].entries()) {
-          const writer = yield* startWriter(filename, `k${round}`, "100000", "forget")
-          const seen = yield* linesOf(writer.stdout).pipe(Stream.take(lines), Stream.runCollect)
-          yield* writer.kill("SIGKILL").pipe(Effect.ignore)
-          confirmed.push(...Chunk.toReadonlyArray(seen))
-          expect(yield* within(layerRaw(filename))(findDisagreements)).toEqual(agreement)
+          confirmed.push(...(yield* killWriter(filename, `k${round}`, lines)))
+          expect(yield* MemoryVault.verify({ filename })).toEqual([])
         }
         expect(confirmed).toHaveLength(3 + 41 + 88)
         const stored = yield* within(MemoryVault.layerSqlite({ filename }))(storedTexts)
         expect(confirmed.filter((text) => !stored.has(text))).toEqual([])
-        const { memories } = yield* Effect.flatMap(userMemory("shared"), (memory) => memory.recall("lighthousek2"))
-          .pipe(
-            within(MemoryVault.layerSqlite({ filename }))
-          )
-        expect(memories).toHaveLength(5)
       }).pipe(within(NodeContext.layer)),
     { timeout: 120_000 }
   )
 
-  it.scopedLive("four processes that save 250 memories each into one file lose none", () =>
+  it.scopedLive(
+    "a job whose process was killed is finished by the next one when the lease is over",
+    () =>
+      Effect.gen(function*() {
+        const filename = yield* makeFile
+        yield* killWriter(filename, "k", 90)
+        const left = yield* within(layerRaw(filename))(Effect.flatMap(
+          SqlClient.SqlClient,
+          (sql) =>
+            // As if the process had died in the middle of a job, wherever it did.
+            sql`UPDATE vault_jobs SET state = 'running', owner = 'dead', lease_until = updated_at + 12000 RETURNING id`
+        ))
+        expect(left.length).toBeGreaterThan(0)
+        const summaries = yield* Effect.gen(function*() {
+          const memory = yield* userMemory("shared")
+          const job = yield* Effect.flatMap(memory.compress(), ({ id }) => memory.jobs.await(id))
+          expect(job.state).toBe("done")
+          return (yield* memory.stats).summaries
+        }).pipe(within(MemoryVault.layerSqlite({ filename })), Effect.withClock(laterBy(13_000)))
+        expect(summaries).toBeGreaterThan(0)
+        const open = yield* within(layerRaw(filename))(Effect.flatMap(
+          SqlClient.SqlClient,
+          (sql) => sql`SELECT id FROM vault_jobs WHERE state <> 'done'`
+        ))
+        expect(open).toEqual([])
+        expect(yield* MemoryVault.verify({ filename })).toEqual([])
+      }).pipe(within(NodeContext.layer)),
+    { timeout: 120_000 }
+  )
+
+  it.scopedLive(
+    "a process killed while it migrates leaves the old file or the new one, and every memory",
+    () =>
+      Effect.gen(function*() {
+        const filename = yield* makeFile
+        yield* makeOldFile(filename, 4_000)
+        for (const wait of [0, 60]) {
+          const writer = yield* startWriter(filename, "m", "0", "open")
+          yield* writer.stdout.pipe(Stream.take(1), Stream.runDrain)
+          yield* Effect.sleep(wait)
+          yield* Effect.ignore(writer.kill("SIGKILL"))
+        }
+        yield* within(MemoryVault.layerSqlite({ filename }))(storedTexts)
+        expect(yield* MemoryVault.verify({ filename })).toEqual([])
+        const rows = yield* within(layerRaw(filename))(
+          Effect.flatMap(
+            SqlClient.SqlClient,
+            (sql) => sql`SELECT count(*) AS n FROM vault_memories WHERE source = 'old'`
+          )
+        )
+        expect(rows).toEqual([{ n: 4_000 }])
+      }).pipe(within(NodeContext.layer)),
+    { timeout: 120_000 }
+  )
+
+  it.scopedLive("four processes that save 1,000 memories each into one file lose none", () =>
     Effect.gen(function*() {
       const filename = yield* makeFile
       const writers = yield* Effect.forEach(["a", "b", "c", "d"], (name) =>
         Effect.gen(function*() {
-          const writer = yield* startWriter(filename, name, "250")
+          const writer = yield* startWriter(filename, name, "1000")
           const output = yield* Effect.fork(Stream.runCollect(linesOf(writer.stdout)))
           const code = yield* writer.exitCode
           return [code, Chunk.toReadonlyArray(yield* Fiber.join(output))] as const
         }), { concurrency: 4 })
-      expect(writers.map(([code, lines]) => [code, lines.length])).toEqual(["a", "b", "c", "d"].map(() => [0, 250]))
+      expect(writers.map(([code, lines]) => [code, lines.length])).toEqual(["a", "b", "c", "d"].map(() => [0, 1_000]))
       const stored = yield* within(MemoryVault.layerSqlite({ filename }))(storedTexts)
       expect(stored).toEqual(new Set(writers.flatMap(([, lines]) => lines)))
-      expect(stored.size).toBe(1_000)
-      expect(yield* within(layerRaw(filename))(findDisagreements)).toEqual(agreement)
-    }).pipe(within(NodeContext.layer)), { timeout: 120_000 })
+      expect(stored.size).toBe(4_000)
+      expect(yield* MemoryVault.verify({ filename })).toEqual([])
+    }).pipe(within(NodeContext.layer)), { timeout: 180_000 })
 })

@@ -109,3 +109,20 @@ export const migrateSchema: Effect.Effect<
     }
   }
 )
+
+/**
+ * Fails unless the tables are of exactly the newest version.
+ *
+ * @since 0.1.0
+ */
+export const checkSchema = (sql: SqlClient.SqlClient): Effect.Effect<void, StorageError | ConfigurationError> =>
+  Effect.gen(function*() {
+    const tables = yield* guard("verify")(sql`SELECT 1 FROM sqlite_schema WHERE name = 'vault_meta'`)
+    const rows = tables.length === 0 ? [] : yield* guard("verify")(
+      sql<{ readonly value: number }>`SELECT value FROM vault_meta WHERE key = 'schema'`
+    )
+    const found = rows[0]?.value ?? 0
+    if (found === steps.length) return
+    const reason = found > steps.length ? "schema-too-new" : "schema-too-old"
+    return yield* new ConfigurationError({ reason, found, supported: steps.length })
+  })

@@ -1,0 +1,106 @@
+/**
+ * Looks for what cannot be in a vault's tables: everything that one transaction writes must be there together.
+ *
+ * @since 0.1.0
+ */
+import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { Disagreement } from "../Memory.ts"
+import { indexTerms } from "./analyzeText.ts"
+
+const pageSize = 256
+
+/** Each gives a row for every disagreement. */
+const checks = (
+  sql: SqlClient
+): ReadonlyArray<readonly [Disagreement["check"], Effect.Effect<ReadonlyArray<object>, SqlError>]> => [
+  ["integrity", sql`SELECT * FROM pragma_integrity_check WHERE integrity_check <> 'ok'`],
+  [
+    "scopes",
+    sql`SELECT id FROM vault_scopes s
+      WHERE s.memories <> (SELECT count(*) FROM vault_memories m WHERE m.scope = s.id)
+        OR s.terms <> (SELECT coalesce(sum(frequency), 0) FROM vault_postings p WHERE p.scope = s.id)
+        OR s.version > (SELECT value FROM vault_meta WHERE key = 'change') OR s.removed > s.version
+      UNION ALL SELECT scope FROM (SELECT scope FROM vault_memories UNION SELECT scope FROM vault_postings
+        UNION SELECT scope FROM vault_procedures UNION SELECT scope FROM vault_working UNION SELECT scope FROM vault_jobs
+        UNION SELECT scope FROM vault_summaries UNION SELECT scope FROM vault_save_keys) WHERE scope NOT IN
+          (SELECT id FROM vault_scopes)`
+  ],
+  [
+    "postings",
+    sql`SELECT DISTINCT p.doc FROM vault_postings p
+      LEFT JOIN vault_memories m ON m.doc = p.doc AND m.scope = p.scope WHERE m.doc IS NULL`
+  ],
+  [
+    "facts",
+    sql`SELECT doc FROM vault_facts f WHERE NOT EXISTS
+        (SELECT 1 FROM vault_memories m WHERE m.doc = f.doc AND m.scope = f.scope)
+      UNION ALL SELECT doc FROM vault_memories WHERE superseded_by IS NOT NULL
+        AND (valid_to IS NULL OR superseded_by NOT IN (SELECT id FROM vault_memories))`
+  ],
+  [
+    "revisions",
+    sql`SELECT doc FROM vault_revisions r WHERE NOT EXISTS
+        (SELECT 1 FROM vault_memories m WHERE m.doc = r.doc AND m.scope = r.scope AND r.version < m.version)`
+  ],
+  [
+    "summaries",
+    sql`SELECT doc FROM vault_summaries t WHERE NOT EXISTS (SELECT 1 FROM vault_compressed c
+          WHERE c.scope = t.scope AND c.session = t.session AND c.stale = 0)
+        OR NOT EXISTS (SELECT 1 FROM vault_summary_sources s WHERE s.summary = t.doc)
+      UNION ALL SELECT s.summary FROM vault_summary_sources s
+        LEFT JOIN vault_summaries t ON t.doc = s.summary
+        LEFT JOIN vault_memories m ON m.doc = s.source AND m.scope = t.scope AND m.session = t.session
+        WHERE m.doc IS NULL OR m.valid_to IS NOT NULL`
+  ],
+  ["keys", sql`SELECT key FROM vault_save_keys WHERE doc IS NOT NULL AND doc NOT IN (SELECT doc FROM vault_memories)`],
+  [
+    "jobs",
+    sql`SELECT id FROM vault_jobs WHERE (state = 'running') <> (owner IS NOT NULL) OR (owner IS NULL) <> (lease_until IS NULL)
+      OR done > coalesce(total, 0) OR state NOT IN ('queued', 'running', 'done', 'failed', 'cancelled')`
+  ]
+]
+
+interface IndexedRow {
+  readonly doc: number
+  readonly text: string
+  readonly speaker: string | null
+  readonly terms: string | null
+}
+
+/** Memories whose postings are not what the analysis of their text gives. */
+const readPage = (sql: SqlClient, after: number) =>
+  Effect.map(
+    sql<
+      IndexedRow
+    >`SELECT doc, text, speaker, (SELECT group_concat(term || ' ' || frequency, char(10)) FROM vault_postings p
+        WHERE p.scope = m.scope AND p.doc = m.doc) AS terms
+      FROM vault_memories m WHERE doc > ${after} ORDER BY doc LIMIT ${pageSize}`,
+    (rows) => {
+      const wrong = rows.filter(({ speaker, terms, text }) => {
+        const expected = Array.from(indexTerms(text, speaker ?? undefined), ([term, n]) => `${term} ${n}`)
+        return expected.toSorted().join("\n") !== (terms ?? "").split("\n").toSorted().join("\n")
+      })
+      const next = rows.length < pageSize ? Option.none<number>() : Option.fromNullable(rows.at(-1)?.doc)
+      return [Chunk.unsafeFromArray(wrong), next] as const
+    }
+  )
+
+/**
+ * What disagrees, by kind; nothing where all is well.
+ *
+ * @since 0.1.0
+ */
+export const verifyStore = (sql: SqlClient): Effect.Effect<ReadonlyArray<Disagreement>, SqlError> =>
+  Effect.gen(function*() {
+    const found = yield* Effect.forEach(
+      checks(sql),
+      ([check, query]) => Effect.map(query, (rows) => ({ check, count: rows.length }))
+    )
+    const terms = yield* Stream.runCount(Stream.paginateChunkEffect(-Infinity, (after: number) => readPage(sql, after)))
+    return [...found, { check: "terms" as const, count: terms }].filter(({ count }) => count > 0)
+  })
