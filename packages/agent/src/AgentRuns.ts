@@ -89,6 +89,9 @@ export class AgentRuns extends Context.Tag("@sennit/agent/AgentRuns")<AgentRuns,
 /** How many suspended runs can go on by themselves when they are decided about. */
 const maxSuspended = 1024
 
+const refuse = (runId: string, reason: RunStateError["reason"], detail: string) =>
+  Effect.fail(new RunStateError({ reason, runId, detail }))
+
 type Launch = Effect.Effect<void, TooManyRuns>
 
 /**
@@ -184,9 +187,6 @@ export const make: (
         return yield* appendTo(runId, closeRun(runId, yield* readAll(runId), at))
       }))
     })
-
-    const refuse = (runId: string, reason: RunStateError["reason"], detail: string) =>
-      Effect.fail(new RunStateError({ reason, runId, detail }))
 
     const approve = Effect.fn("AgentRuns.approve")(function*(runId: string, callId: string, decision: Decision) {
       const live = lives.get(runId)

@@ -31,5 +31,5 @@ export const closeRun = (
     ending.push({ _tag: "ToolResult", callId: call.id, name: call.name, ...outcome })
   }
   ending.push({ _tag: "RunFinished", outcome: "stopped", text: past.openText, durationMs: past.activeMs })
-  return ending.map((event, index) => ({ ...event, seq: past.seq + index + 1, at }))
+  return ending.map((event, index) => Object.assign({}, event, { seq: past.seq + index + 1, at }))
 }

@@ -160,6 +160,16 @@ export const makeSqlRunStore: Effect.Effect<typeof RunStore.Service, RunStoreErr
     }
   })
 
+const conflictOr = (runId: string, cause: SqlError): RunStoreError =>
+  /unique|constraint|duplicate/i.test(String(cause.cause))
+    ? new RunStoreError({
+      reason: "Conflict",
+      runId,
+      detail: "Another process goes on with this run. This one has stopped.",
+      cause
+    })
+    : unavailable(runId)(cause)
+
 /** One fiber writes; what arrives while it writes goes into its next statement. */
 const makeGroupCommit = Effect.fnUntraced(function*(sql: SqlClient.SqlClient) {
   let waiting: Array<Write> = []
@@ -198,16 +208,6 @@ const makeGroupCommit = Effect.fnUntraced(function*(sql: SqlClient.SqlClient) {
     const settles = writes.some(({ events }) => events.some(({ _tag }) => _tag.startsWith("Run")))
     return settles ? sql.withTransaction(Effect.zipRight(insert(writes), outcomes(writes))) : insert(writes)
   }
-
-  const conflictOr = (runId: string, cause: SqlError): RunStoreError =>
-    /unique|constraint|duplicate/i.test(String(cause.cause))
-      ? new RunStoreError({
-        reason: "Conflict",
-        runId,
-        detail: "Another process goes on with this run. This one has stopped.",
-        cause
-      })
-      : unavailable(runId)(cause)
 
   /** One write that cannot be done fails alone. */
   const separately = (writes: ReadonlyArray<Write>) =>
