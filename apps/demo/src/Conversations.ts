@@ -2,7 +2,15 @@
  * The person's conversations: each is an encrypted session whose events are the agent's own log, and a folder of the
  * store for its files. Runs belong to the server; pages come and go.
  */
-import { type Agent, AgentRuns, type ChatModel, Files, type Memory, type WebClient } from "@sennit/agent"
+import {
+  type Agent,
+  AgentRuns,
+  type ChatModel,
+  type Documents,
+  Files,
+  type Memory,
+  type WebClient
+} from "@sennit/agent"
 import * as StoreFiles from "@sennit/agent/adapters/StoreFiles"
 import { Session, SessionService } from "@sennit/secure-sessions"
 import { Store, type StoreError } from "@sennit/store"
@@ -35,11 +43,11 @@ import { followRun, type Live, messagesOf, readLog } from "./RunLog.ts"
 import { fold } from "./Thread.ts"
 
 /** What the agent's tools reach beside the files of their conversation. */
-type World = ChatModel.ChatModel | Memory.Memory | WebClient.WebClient
+type World = ChatModel.ChatModel | Documents.Documents | Memory.Memory | WebClient.WebClient
 
 /** Who answers. */
 export interface Options {
-  readonly agent: Agent.Agent<Files.Files | Memory.Memory | WebClient.WebClient>
+  readonly agent: Agent.Agent<Documents.Documents | Files.Files | Memory.Memory | WebClient.WebClient>
 }
 
 export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Conversations, {

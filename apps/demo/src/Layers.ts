@@ -1,6 +1,6 @@
 /** The whole wiring: five packages that know nothing of each other, put together as layers. */
 import * as Path from "@effect/platform/Path"
-import { Agent, AgentRuns, OpenAiChat, Planner, RunStore, Toolset } from "@sennit/agent"
+import { Agent, AgentRuns, Documents, OpenAiChat, Planner, RunStore, Toolset } from "@sennit/agent"
 import * as NetWebClient from "@sennit/agent/adapters/NetWebClient"
 import * as VaultMemory from "@sennit/agent/adapters/VaultMemory"
 import * as Memory from "@sennit/agent/Memory"
@@ -100,6 +100,7 @@ export const layer = (config: DemoConfig) =>
           Identity.layer(config.user),
           EventHub.layer,
           AgentRuns.layer().pipe(Layer.provide(RunStore.layerMemory())),
+          Documents.layer(),
           model(config),
           memory,
           web

@@ -112,11 +112,27 @@ export class ToolError extends Schema.TaggedError<ToolError>()("ToolError", {
  * A file could not be used. `name` is the file's name, `detail` says what is
  * wrong with it and what to do.
  *
+ * - `Damaged`, `Locked`: it is broken, or asks for a password
+ * - `TooSlow`, `TooLarge`: reading it would take more time or memory than allowed
+ * - `NoReader`: a package that reads such files is not installed
+ *
  * @since 0.1.0
  * @category errors
  */
 export class FilesError extends Schema.TaggedError<FilesError>()("FilesError", {
-  reason: Schema.Literal("NotFound", "Unavailable", "TooLarge", "Binary", "NotText", "OutOfRange"),
+  reason: Schema.Literal(
+    "NotFound",
+    "AlreadyExists",
+    "Unavailable",
+    "TooLarge",
+    "TooSlow",
+    "Binary",
+    "NotText",
+    "Damaged",
+    "Locked",
+    "NoReader",
+    "OutOfRange"
+  ),
   name: Schema.String,
   detail: Schema.String,
   cause: Schema.optional(Schema.Defect)
@@ -198,13 +214,110 @@ export class MemoryError extends Schema.TaggedError<MemoryError>()("MemoryError"
  * @category errors
  */
 export class FetchError extends Schema.TaggedError<FetchError>()("FetchError", {
-  reason: Schema.Literal("InvalidUrl", "Unreachable", "Status", "TooLarge", "ContentType", "Timeout"),
+  reason: Schema.Literal("InvalidUrl", "Unreachable", "Status", "TooLarge", "ContentType", "Timeout", "OutOfRange"),
   url: Schema.String,
   detail: Schema.String,
   status: Schema.optional(Schema.Number)
 }) {
   override get message(): string {
     return `${this.url}: ${this.detail}`
+  }
+}
+
+/**
+ * Code was not run to its end.
+ *
+ * - `Timeout`, `Memory`, `Output`: it was stopped at a limit; its session begins anew
+ * - `Crashed`: it broke its interpreter; its session begins anew
+ * - `TooLarge`, `Busy`, `NotInstalled`: `detail` says what to change
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SandboxError extends Schema.TaggedError<SandboxError>()("SandboxError", {
+  reason: Schema.Literal("Timeout", "Memory", "Output", "Crashed", "TooLarge", "Busy", "NotInstalled"),
+  detail: Schema.String
+}) {
+  /**
+   * Whether the same request may succeed later.
+   *
+   * @since 0.1.0
+   */
+  get retryable(): boolean {
+    return this.reason === "Busy"
+  }
+  override get message(): string {
+    return `Sandbox: ${this.detail}`
+  }
+}
+
+/**
+ * A chart was not drawn.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ChartError extends Schema.TaggedError<ChartError>()("ChartError", {
+  reason: Schema.Literal("Invalid", "TooLarge", "Failed", "NotInstalled"),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `Chart: ${this.detail}`
+  }
+}
+
+/**
+ * An image was not made. `status` is that of the server's answer.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ImageError extends Schema.TaggedError<ImageError>()("ImageError", {
+  reason: Schema.Literal("Unavailable", "Rejected", "Malformed"),
+  detail: Schema.String,
+  status: Schema.optional(Schema.Number)
+}) {
+  /**
+   * Whether the same request may succeed later.
+   *
+   * @since 0.1.0
+   */
+  get retryable(): boolean {
+    return this.reason === "Unavailable"
+  }
+  override get message(): string {
+    return `Image: ${this.detail}`
+  }
+}
+
+/**
+ * An MCP server did not do what was asked.
+ *
+ * - `Unavailable`: there is no connection now; a new one is being made
+ * - `Failed`: the server refused the call, or its tool failed
+ * - `Timeout`: no answer came in time; the server was told that nobody waits
+ * - `Changed`: the tool is no longer what was approved, see `McpClient.approve`
+ * - `NotFound`: there is no such server or tool
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class McpError extends Schema.TaggedError<McpError>()("McpError", {
+  reason: Schema.Literal("Unavailable", "Failed", "Timeout", "Changed", "NotFound"),
+  server: Schema.String,
+  detail: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  /**
+   * Whether the same request may succeed later.
+   *
+   * @since 0.1.0
+   */
+  get retryable(): boolean {
+    return this.reason === "Unavailable" || this.reason === "Timeout"
+  }
+  override get message(): string {
+    return `MCP server "${this.server}": ${this.detail}`
   }
 }
 

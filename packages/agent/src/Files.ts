@@ -1,6 +1,6 @@
 /**
- * The port through which tools read files. Whoever provides it decides whose
- * files they are.
+ * The port through which tools read files and keep what they made. Whoever
+ * provides it decides whose files they are.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,8 @@ export interface FileInfo {
 }
 
 /**
- * `read` fails with reason `NotFound` when there is no such file.
+ * `read` fails with reason `NotFound` when there is no such file; `create` with
+ * `AlreadyExists` when there is one, so that no tool ever replaces a file.
  *
  * @since 0.1.0
  * @category services
@@ -34,10 +35,38 @@ export class Files extends Context.Tag("@sennit/agent/Files")<Files, {
   readonly list: Stream.Stream<FileInfo, FilesError>
   readonly stat: (name: string) => Effect.Effect<Option.Option<FileInfo>, FilesError>
   readonly read: (name: string) => Stream.Stream<Uint8Array, FilesError>
+  readonly create: (name: string, bytes: Uint8Array) => Effect.Effect<FileInfo, FilesError>
 }>() {}
 
 /**
- * Files that are given as text or bytes, for tests and small programs.
+ * Creates a file under this name or, when there is one, under the first free
+ * one such as `plot-2.svg`.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const createNew = (
+  files: typeof Files.Service,
+  name: string,
+  bytes: Uint8Array
+): Effect.Effect<FileInfo, FilesError> => {
+  const dot = name.lastIndexOf(".")
+  const [stem, ending] = dot <= 0 ? [name, ""] : [name.slice(0, dot), name.slice(dot)]
+  const attempt = (count: number): Effect.Effect<FileInfo, FilesError> =>
+    Effect.catchIf(
+      files.create(count === 1 ? name : `${stem}-${count}${ending}`, bytes),
+      ({ reason }) => reason === "AlreadyExists" && count < maxCopies,
+      () => attempt(count + 1)
+    )
+  return attempt(1)
+}
+
+/** How many files may share a name but for their number. */
+const maxCopies = 100
+
+/**
+ * Files that are given as text or bytes and kept in memory, for tests and small
+ * programs.
  *
  * @since 0.1.0
  * @category layers
@@ -52,7 +81,16 @@ export const layerMemory = (contents: Record<string, string | Uint8Array>): Laye
       })
     )
     return Files.of({
-      list: Stream.fromIterable(Array.from(files.values(), ({ info }) => info)),
+      list: Stream.suspend(() => Stream.fromIterable(Array.from(files.values(), ({ info }) => info))),
+      create: (name, bytes) =>
+        Effect.suspend(() => {
+          if (files.has(name)) {
+            return Effect.fail(new FilesError({ reason: "AlreadyExists", name, detail: "There is such a file." }))
+          }
+          const info = { name, size: bytes.byteLength, type: guessType(name) }
+          files.set(name, { info, bytes })
+          return Effect.succeed(info)
+        }),
       stat: (name) => Effect.succeed(Option.map(Option.fromNullable(files.get(name)), ({ info }) => info)),
       read: (name) => {
         const file = files.get(name)

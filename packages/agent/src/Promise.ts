@@ -18,6 +18,7 @@ import type { AgentEvent } from "./AgentEvent.ts"
 import type { AgentTool } from "./AgentTool.ts"
 import type { Limits } from "./Budget.ts"
 import type { ChatModel } from "./ChatModel.ts"
+import * as Documents from "./Documents.ts"
 import * as Files from "./Files.ts"
 import * as Memory from "./Memory.ts"
 import * as OpenAiChat from "./OpenAiChat.ts"
@@ -83,7 +84,12 @@ export const createAgent = (options: CreateAgentOptions): PromiseAgent => {
     ...(options.limits === undefined ? {} : { limits: options.limits })
   })
   const runtime = ManagedRuntime.make(
-    Layer.mergeAll(modelLayer(options), Files.layerMemory(options.files ?? {}), Memory.layerMemory)
+    Layer.mergeAll(
+      modelLayer(options),
+      Files.layerMemory(options.files ?? {}),
+      Documents.layer(),
+      Memory.layerMemory
+    )
   )
   return {
     run: (input, { signal } = {}) =>

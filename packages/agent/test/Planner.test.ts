@@ -3,6 +3,7 @@ import {
   Agent,
   Calculate,
   ChatModel,
+  Documents,
   Files,
   Memory,
   Planner,
@@ -62,7 +63,7 @@ const guide = [
 
 const tools = Toolset.make(QueryTable.tool, ReadFile.tool, Calculate.tool, Remember.tool, Recall.tool)
 const agent = Agent.make({ name: "planner", instructions: "", tools })
-expectTypeOf(agent).toEqualTypeOf<Agent.Agent<Files.Files | Memory.Memory>>()
+expectTypeOf(agent).toEqualTypeOf<Agent.Agent<Documents.Documents | Files.Files | Memory.Memory>>()
 
 const attachment = (name: string) => ({ name, size: 1, type: "text/csv" })
 
@@ -74,7 +75,7 @@ const files = {
   "logo.png": new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 }
 
-const services = Layer.mergeAll(Planner.layer, Memory.layerMemory)
+const services = Layer.mergeAll(Planner.layer, Memory.layerMemory, Documents.layer())
 
 const askIn = (
   contents: Record<string, string | Uint8Array>,

@@ -3,6 +3,7 @@ import { expect, layer } from "@effect/vitest"
 import {
   Agent,
   Calculate,
+  Documents,
   Files,
   Memory,
   Planner,
@@ -79,7 +80,7 @@ const ask = (attached: string, message: string) =>
 
 const bold = (text: string) => Array.from(text.matchAll(/\*\*([^*]+)\*\*/g), ([, value]) => value)
 
-const services = Layer.mergeAll(Planner.layer, Memory.layerMemory, Files.layerMemory(contents))
+const services = Layer.mergeAll(Planner.layer, Memory.layerMemory, Documents.layer(), Files.layerMemory(contents))
 
 layer(services)("Planner over the sample files", (test) => {
   test.effect.each<readonly [file: string, question: string, answer: ReadonlyArray<string>]>([

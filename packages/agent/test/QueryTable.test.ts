@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Files, QueryTable, ReadFile } from "@sennit/agent"
+import { Files, QueryTable } from "@sennit/agent"
 import type { AgentTool } from "@sennit/agent"
 import { ToolContext } from "@sennit/agent/testing"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,6 @@ import * as Schema from "effect/Schema"
 const context = ToolContext.make({ runId: "r", callId: "c" })
 const decodeAnswer = Schema.decode(Schema.parseJson(QueryTable.Answer))
 const decodeDescription = Schema.decode(Schema.parseJson(QueryTable.Description))
-const decodePage = Schema.decode(Schema.parseJson(ReadFile.Page))
 
 const invoke = <R>(tool: AgentTool.AgentTool<R>, files: Record<string, string | Uint8Array>, args: object) =>
   Effect.provide(tool.invoke(args, context), Files.layerMemory(files))
@@ -189,22 +188,4 @@ it.effect("a table is described with types, ranges and the cells that a text men
       { name: "price", type: "number", blank: 1, min: "1.5", max: "20" }
     ])
     expect(description.mentioned).toEqual([{ column: "city", value: "Vila Real" }, { column: "city", value: "Real" }])
-  }))
-
-it.effect.prop("the pages of a file are the file", [
-  FC.string({ unit: "binary", maxLength: 100 }),
-  FC.integer({ min: 1, max: 400 })
-], ([
-  unit,
-  times
-]) =>
-  Effect.gen(function*() {
-    const text = `x${unit.replace(/[\ud800-\udfff\0]/g, "")}`.repeat(times)
-    const read = (page: number) =>
-      Effect.flatMap(invoke(ReadFile.tool, { "t.txt": text }, { file: "t.txt", page }), decodePage)
-    const { pages } = yield* read(1)
-    const all = yield* Effect.forEach(Array.from({ length: pages }, (_, i) => i + 1), read)
-    expect(all.map((page) => page.text).join("")).toBe(text)
-    const beyond = yield* Effect.flip(invoke(ReadFile.tool, { "t.txt": text }, { file: "t.txt", page: pages + 1 }))
-    expect(beyond.message).toContain(`has ${pages} page`)
   }))

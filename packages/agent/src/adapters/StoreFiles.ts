@@ -13,6 +13,8 @@ import { FilesError } from "../AgentError.ts"
 import { Files } from "../Files.ts"
 import { guessType } from "../internal/guessType.ts"
 
+type Writable = Store.StoreOf<"read" | "list" | "write" | "createIfAbsent">
+
 /** The port has no folders: what lies deeper is not there, under whatever spelling. */
 const isDirect = (name: string): boolean => !name.includes("/")
 
@@ -28,7 +30,7 @@ const toFilesError = (name: string) => (error: StoreError.StoreError): FilesErro
  * @since 0.1.0
  * @category constructors
  */
-export const make = (store: Store.StoreOf<"read" | "list">): typeof Files.Service => ({
+export const make = (store: Writable): typeof Files.Service => ({
   list: store.list("").pipe(
     Stream.filterMap((entry) =>
       entry._tag === "Object"
@@ -45,6 +47,17 @@ export const make = (store: Store.StoreOf<"read" | "list">): typeof Files.Servic
         Effect.mapError(toFilesError(name))
       )
       : Effect.succeedNone,
+  create: (name, bytes) =>
+    isDirect(name)
+      ? store.write(name, bytes, { mode: "create" }).pipe(
+        Effect.as({ name, size: bytes.byteLength, type: guessType(name) }),
+        Effect.mapError((error) =>
+          error._tag === "AlreadyExists"
+            ? new FilesError({ reason: "AlreadyExists", name, detail: "There is such a file." })
+            : toFilesError(name)(error)
+        )
+      )
+      : Effect.fail(notFound(name)),
   read: (name) => isDirect(name) ? Stream.mapError(store.read(name), toFilesError(name)) : Stream.fail(notFound(name))
 })
 
@@ -52,4 +65,4 @@ export const make = (store: Store.StoreOf<"read" | "list">): typeof Files.Servic
  * @since 0.1.0
  * @category layers
  */
-export const layer = (store: Store.StoreOf<"read" | "list">): Layer.Layer<Files> => Layer.succeed(Files, make(store))
+export const layer = (store: Writable): Layer.Layer<Files> => Layer.succeed(Files, make(store))

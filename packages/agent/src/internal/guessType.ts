@@ -10,6 +10,7 @@ const types: ReadonlyMap<string, string> = new Map(Object.entries<string>({
   xml: "application/xml",
   pdf: "application/pdf",
   png: "image/png",
+  svg: "image/svg+xml",
   jpg: "image/jpeg",
   jpeg: "image/jpeg"
 }))

@@ -22,6 +22,12 @@ const tooLarge = (name: string) =>
 export const readText = (
   name: string
 ): Effect.Effect<{ readonly info: FileInfo; readonly text: string }, FilesError, Files> =>
+  Effect.flatMap(readBytes(name), ({ bytes, info }) => Effect.map(decodeText(name, bytes), (text) => ({ info, text })))
+
+/** @internal The whole file as it is. */
+export const readBytes = (
+  name: string
+): Effect.Effect<{ readonly info: FileInfo; readonly bytes: Uint8Array }, FilesError, Files> =>
   Effect.gen(function*() {
     const files = yield* Files
     const info = yield* Effect.flatMap(
@@ -42,8 +48,7 @@ export const readText = (
       ),
       Stream.runCollect
     )
-    const text = yield* decodeText(name, joinBytes(Chunk.toReadonlyArray(chunks)))
-    return { info, text }
+    return { info, bytes: joinBytes(Chunk.toReadonlyArray(chunks)) }
   })
 
 const notFound = (name: string, files: typeof Files.Service): Effect.Effect<FilesError, FilesError> =>
@@ -69,8 +74,10 @@ const joinBytes = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   return joined
 }
 
+const pdfKind = "a PDF document"
+
 const signatures: ReadonlyArray<readonly [kind: string, bytes: ReadonlyArray<number>]> = [
-  ["a PDF document", [0x25, 0x50, 0x44, 0x46, 0x2d]],
+  [pdfKind, [0x25, 0x50, 0x44, 0x46, 0x2d]],
   ["a PNG image", [0x89, 0x50, 0x4e, 0x47]],
   ["a JPEG image", [0xff, 0xd8, 0xff]],
   ["a GIF image", [0x47, 0x49, 0x46, 0x38]],
@@ -79,26 +86,41 @@ const signatures: ReadonlyArray<readonly [kind: string, bytes: ReadonlyArray<num
   ["an older Office document", [0xd0, 0xcf, 0x11, 0xe0]]
 ]
 
-/** @internal Text of UTF-8, or of UTF-16 that begins with a byte order mark. */
-const decodeText = (name: string, bytes: Uint8Array): Effect.Effect<string, FilesError> => {
-  const label = bytes[0] === 0xff && bytes[1] === 0xfe
-    ? "utf-16le"
-    : bytes[0] === 0xfe && bytes[1] === 0xff
-    ? "utf-16be"
-    : "utf-8"
-  const kind = signatures.find(([, signature]) => signature.every((byte, i) => bytes[i] === byte))?.[0] ??
-    (label === "utf-8" && bytes.subarray(0, 8192).includes(0) ? "binary" : undefined)
-  if (kind !== undefined) {
-    const detail = `It is ${kind}, not text. Text, CSV, Markdown and JSON can be read; convert it and attach it again.`
-    return Effect.fail(new FilesError({ reason: "Binary", name, detail }))
-  }
-  return Effect.try({
-    try: () => new TextDecoder(label, { fatal: true }).decode(bytes),
-    catch: () =>
-      new FilesError({
-        reason: "NotText",
-        name,
-        detail: `It is not valid ${label.toUpperCase()}. Save it as UTF-8 and attach it again.`
-      })
+/** @internal The encoding that a byte order mark names, else UTF-8. */
+export const charsetOf = (bytes: Uint8Array): "utf-8" | "utf-16le" | "utf-16be" =>
+  bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : "utf-8"
+
+/** @internal What the bytes are when they are no text. */
+export const binaryKind = (bytes: Uint8Array): string | undefined =>
+  signatures.find(([, signature]) => signature.every((byte, i) => bytes[i] === byte))?.[0] ??
+    (charsetOf(bytes) === "utf-8" && bytes.subarray(0, 8192).includes(0) ? "binary" : undefined)
+
+/** @internal */
+export const isPdf = (bytes: Uint8Array): boolean => binaryKind(bytes) === pdfKind
+
+/** @internal */
+export const notBinary = (name: string, kind: string, readable: string): FilesError =>
+  new FilesError({
+    reason: "Binary",
+    name,
+    detail: `It is ${kind}, not text. ${readable} can be read; convert it and attach it again.`
   })
+
+/** @internal */
+export const notText = (name: string, bytes: Uint8Array): FilesError =>
+  new FilesError({
+    reason: "NotText",
+    name,
+    detail: `It is not valid ${charsetOf(bytes).toUpperCase()}. Save it as UTF-8 and attach it again.`
+  })
+
+/** @internal Text of UTF-8, or of UTF-16 that begins with a byte order mark. */
+export const decodeText = (name: string, bytes: Uint8Array): Effect.Effect<string, FilesError> => {
+  const kind = binaryKind(bytes)
+  return kind === undefined
+    ? Effect.try({
+      try: () => new TextDecoder(charsetOf(bytes), { fatal: true }).decode(bytes),
+      catch: () => notText(name, bytes)
+    })
+    : Effect.fail(notBinary(name, kind, "Text, CSV, Markdown and JSON"))
 }

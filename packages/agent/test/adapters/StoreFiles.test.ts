@@ -16,7 +16,7 @@ const localStore = Effect.gen(function*() {
   return yield* Local.make({ root: yield* fileSystem.makeTempDirectoryScoped() })
 }).pipe(Effect.provide(NodeContext.layer), Effect.orDie)
 
-type Writable = Store.StoreOf<"read" | "list" | "write">
+type Writable = Store.StoreOf<"read" | "list" | "write" | "createIfAbsent">
 
 const stores: ReadonlyArray<readonly [name: string, make: Effect.Effect<Writable, never, Scope>]> = [
   ["Local", localStore],
