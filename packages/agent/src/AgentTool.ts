@@ -228,6 +228,63 @@ export const make = <A, I, Success, SuccessEncoded, E, R = never>(
   }
 }
 
+/**
+ * Makes a tool whose parameters are a raw JSON Schema (draft 2020-12), such as
+ * other programs publish. Arguments are checked before the handler sees them;
+ * that needs the package `@cfworker/json-schema`, which makes no code from schemas.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromJsonSchema = <Success, SuccessEncoded, E, R = never>(
+  name: string,
+  options:
+    & Omit<Options<Arguments, unknown, Success, SuccessEncoded, E, R>, "parameters">
+    & { readonly parameters: object }
+): AgentTool<R> => ({
+  ...make(name, { ...options, parameters: checkedBy(options.parameters) }),
+  parameters: toRoot(options.parameters)
+})
+
+/**
+ * Arguments by name.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Arguments {
+  readonly [name: string]: unknown
+}
+
+const toRoot = (schema: object): JSONSchema.JsonSchema7Root => ({
+  type: "object",
+  properties: {},
+  required: [],
+  ...schema
+})
+
+/** How many problems of one call are told. */
+const maxProblems = 5
+
+const checkedBy = (schema: object): Schema.Schema<Arguments, unknown> => {
+  const validator = Effect.map(
+    Effect.promise(() => import("@cfworker/json-schema")),
+    ({ Validator }) => new Validator(schema, "2020-12", false)
+  )
+  return Schema.Unknown.annotations({ jsonSchema: {} }).pipe(
+    Schema.compose(Schema.Record({ key: Schema.String, value: Schema.Unknown }), { strict: false }),
+    Schema.filterEffect((args) =>
+      Effect.map(validator, (ready) => {
+        const { errors, valid } = ready.validate(args)
+        return valid || errors.slice(-maxProblems).map(({ error, instanceLocation }) => ({
+          path: instanceLocation.split("/").slice(1),
+          message: error
+        }))
+      })
+    )
+  )
+}
+
 const describeProblem = (problem: ParseResult.ParseError): string =>
   ParseResult.ArrayFormatter.formatErrorSync(problem)
     .map(({ message, path }) => path.length === 0 ? message : `${path.map(String).join(".")}: ${message}`)
