@@ -55,8 +55,10 @@ const writeUint32 = (out: Uint8Array, value: number, at: number): void => {
 }
 
 const writeUint64 = (out: Uint8Array, value: number, at: number): number => {
-  writeUint32(out, value % 0x1_0000_0000, at)
-  writeUint32(out, Math.floor(value / 0x1_0000_0000), at + 4)
+  // lengths are short, and a remainder is slow
+  const high = value < 0x1_0000_0000 ? 0 : Math.floor(value / 0x1_0000_0000)
+  writeUint32(out, high === 0 ? value : value - high * 0x1_0000_0000, at)
+  writeUint32(out, high, at + 4)
   return at + 8
 }
 
