@@ -136,6 +136,18 @@ describe("secrets", () => {
       }))
     }))
 
+  it.scoped("who traces sees the statements of a read, and what it returns is the same as without", () =>
+    Effect.gen(function*() {
+      const { tracer, words } = makeTracer()
+      yield* using(openFile(yield* temporaryFile))(Effect.gen(function*() {
+        const sessions = yield* SessionService.SessionService
+        const { ref } = yield* sessions.create({ app, user: ada, state: { topic: "tides" } })
+        const untraced = yield* sessions.get(ref)
+        expect(yield* Effect.withTracer(sessions.get(ref), tracer)).toEqual(untraced)
+        expect(words).toEqual(expect.arrayContaining(["Session.get", "sql.transaction", "sql.execute"]))
+      }))
+    }))
+
   it.scoped("a wrong key or passphrase is not quoted", () =>
     Effect.gen(function*() {
       const filename = yield* temporaryFile

@@ -15,7 +15,7 @@ import type { SecretName, Session, SessionSummary } from "../Session.ts"
 import { SessionRef } from "../Session.ts"
 import type { ListSessions } from "../SessionService.ts"
 import { keyShredded } from "./checkKey.ts"
-import { run, runAlone, snapshot } from "./runSql.ts"
+import { run, runAlone, snapshot, withoutIdleSpans } from "./runSql.ts"
 import { openEvents, openMetadata, openSecret, openSecrets, openState } from "./sealSession.ts"
 import type { ChainedHeadRow, EventRow, EventWindow, HeadRow, SessionRows, StateRow } from "./sessionRows.ts"
 
@@ -90,7 +90,7 @@ export const makeRead = (sql: SqlClient.SqlClient, rows: SessionRows, cipher: ty
 
   const readEvents = (ref: SessionRef, window: EventWindow) =>
     Effect.flatMap(
-      orShredded(ref, runAlone("Session.events", rows.selectEvents(ref, window))),
+      orShredded(ref, withoutIdleSpans(runAlone("Session.events", rows.selectEvents(ref, window)))),
       (selected) => openEvents(cipher, ref, selected)
     )
 

@@ -6,10 +6,13 @@
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
+import * as Tracer from "effect/Tracer"
 import { StorageError } from "../SecureSessionsError.ts"
 
 /** PostgreSQL's client gives no code when the connection breaks or no connection gets free. */
@@ -147,6 +150,21 @@ export const transact = <A, E>(
     retryBusy
   )
 
+const noTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+
+/**
+ * Reads without the spans of their statements, where nobody follows them. A span keeps what its effect gave, and V8
+ * moves ended spans to the old generation: the rows of every history that was read would stay in memory until the next
+ * full collection.
+ *
+ * @internal
+ */
+export const withoutIdleSpans = <A, E>(read: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.flatMap(
+    Effect.tracer,
+    (tracer) => tracer === noTracer ? Effect.withTracerEnabled(read, false) : read
+  )
+
 /**
  * Reads that see one moment, as any transaction of SQLite does. Inside somebody's transaction of PostgreSQL the
  * isolation is theirs to choose.
@@ -166,4 +184,4 @@ export const snapshot = <A, E>(
         return transact(sql, operation, Effect.zipRight(freeze, effect))
       }),
     orElse: () => transact(sql, operation, effect)
-  })
+  }).pipe(withoutIdleSpans)
