@@ -173,6 +173,11 @@ export interface Driver<C extends Capability = Capability> {
     body: Uint8Array | Stream.Stream<Uint8Array, E, R>,
     options: { readonly mode: Mode; readonly attributes: Attributes }
   ) => Effect.Effect<Version, Failure | E, R>
+  /**
+   * Whether `put` has done with a piece of a body when it pulls the next one. Then a local file is sent through one
+   * buffer; otherwise each piece is an array of its own.
+   */
+  readonly borrowsPieces?: boolean
   readonly delete?: (key: Key, options: { readonly ifMatch: string | undefined }) => Effect.Effect<void, Failure>
   /**
    * Removes up to `limit` objects in one request and answers what failed, each failure with its key. What is not there

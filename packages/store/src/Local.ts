@@ -106,17 +106,24 @@ export const make = (
       const now = yield* Clock.currentTimeMillis
       const rest = Duration.toMillis(Duration.decode(options.sweepOlderThan ?? "1 hour"))
       yield* sweep(folders, StorePath.root, now - rest)
-      return overFolders(folders, options)
+      return overFolders(folders, options, {})
     })
   )
 
+interface Reading {
+  /** Hears what in it is no object. */
+  readonly leaveOut?: LeaveOut
+  /** Whether the pieces of a stream are good only until the next one. */
+  readonly lends?: boolean
+}
+
 /**
- * @internal A folder that nobody keeps as a store: nothing is swept in it. One to read from must be there, and tells
- * what in it is no object; one to write to is made.
+ * @internal A folder that nobody keeps as a store: nothing is swept in it. One to read from must be there, one to write
+ * to is made.
  */
 export const openFolder = (
   root: string,
-  use: { readonly leaveOut: LeaveOut } | "write"
+  use: Reading | "write"
 ): Effect.Effect<Store.StoreOf<LocalCapability>, StoreError, Scope.Scope> =>
   guardOpening(
     { name: "local", classify: classifyErrno },
@@ -124,11 +131,15 @@ export const openFolder = (
     Effect.gen(function*() {
       if (use === "write") yield* nowFs(() => makeRoot(root))
       const folders = yield* openRoot(root)
-      return overFolders(folders, { root }, use === "write" ? undefined : use.leaveOut)
+      return overFolders(folders, { root }, use === "write" ? {} : use)
     })
   )
 
-const overFolders = (folders: Folders, options: Options, leaveOut?: LeaveOut): Store.StoreOf<LocalCapability> =>
+const overFolders = (
+  folders: Folders,
+  options: Options,
+  { leaveOut, lends = false }: Reading
+): Store.StoreOf<LocalCapability> =>
   Store.fromDriver(
     makeDriver(
       {
@@ -136,7 +147,8 @@ const overFolders = (folders: Folders, options: Options, leaveOut?: LeaveOut): S
         lock: makeKeyedLock(),
         stamp: makeStamps(),
         durable: options.durability === "fsync",
-        chunkBytes: 256 * 1024
+        chunkBytes: 256 * 1024,
+        lends
       },
       nameNatively(options.root),
       leaveOut
@@ -186,6 +198,7 @@ const makeDriver = (
     openReader: (key) => inTurn(Read.openReader(local, key)),
     getAll: (key, options) => inTurn(Read.getAll(local, key, options)),
     put: (key, body, { mode }) => inTurn(Write.putObject(local, key, body, mode)),
+    borrowsPieces: true,
     delete: (key, { ifMatch }) => inTurn(Write.deleteObject(local, key, ifMatch)),
     listPage: (prefix, { recursive }) => inTurn(listPage(local.folders, prefix, recursive, leaveOut)),
     move: (from, to, mode) => inTurn(Write.moveObject(local, from, to, mode)),

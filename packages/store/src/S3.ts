@@ -243,6 +243,7 @@ const makeDriver = (uploads: Uploads): Driver.Driver<S3Capability | (typeof cond
       body instanceof Uint8Array
         ? putBytes(wire, key, body, mode, attributes)
         : putUnknown(uploads, key, body, mode, attributes),
+    borrowsPieces: true,
     delete: (key, { ifMatch }) => deleteObject(wire, key, ifMatch),
     deleteMany: { limit: deleteLimit, run: (keys) => deleteMany(wire, keys) },
     listPage: (prefix, options) => listPage(wire, prefix, options),

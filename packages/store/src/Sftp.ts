@@ -195,6 +195,7 @@ const makeDriver = (remote: Remote, offers: ReadonlySet<Extension>): Driver.Driv
   stat: (key) => statObject(remote, key),
   get: (key, options) => getObject(remote, key, options),
   put: (key, body, { mode }) => putObject(remote, key, body, mode),
+  borrowsPieces: true,
   delete: (key) => deleteObject(remote, key),
   listPage: (prefix, { recursive }) => listPage(remote, prefix, recursive),
   move: (from, to, mode) => moveObject(remote, from, to, mode),

@@ -23,6 +23,7 @@ import { makeSource, makeTarget, moveObject } from "./internal/moveObjects.ts"
 import { runTransfers } from "./internal/runTransfers.ts"
 import type { Item } from "./internal/runTransfers.ts"
 import * as Local from "./Local.ts"
+import { driverOf } from "./Store.ts"
 import type { StoreOf } from "./Store.ts"
 import { InvalidPath } from "./StoreError.ts"
 import type { CapabilityNotSupported, StoreError } from "./StoreError.ts"
@@ -162,6 +163,12 @@ const itemsBelow = (
 
 const below = (folder: string) => (path: string): string => folder === "" ? path : `${folder}/${path}`
 
+/** Whether a store takes the pieces of a local file from one buffer. */
+const borrows = (store: StoreOf<"write">): boolean => driverOf(store)?.borrowsPieces ?? false
+
+/** A local file is read from its beginning to its end: several ranges at once gain nothing. */
+const inOrder = ["read", "readIfMatch", "list"] as const
+
 /** A local path as a folder and a name in it. */
 const split = (file: string) => {
   const path = Path.resolve(file)
@@ -195,7 +202,8 @@ export const uploadFile = (file: string, to: Place<StoreOf<"write">>, options?: 
   startOne(
     Effect.gen(function*() {
       const { folder, name } = split(file)
-      const from = yield* Local.openFolder(folder, { leaveOut: () => {} })
+      const local = yield* Local.openFolder(folder, { lends: borrows(to.store) })
+      const from = local.only(...inOrder)
       return { from, to: to.store, items: oneItem(from, name, to.path) }
     }),
     options
@@ -226,10 +234,12 @@ export const uploadTree = (folder: string, to: Place<StoreOf<"write">>, options?
     Effect.gen(function*() {
       const refused: Array<Failed> = []
       const where = { backend: "local", operation: "upload" }
-      const from = yield* Local.openFolder(folder, {
+      const local = yield* Local.openFolder(folder, {
+        lends: borrows(to.store),
         leaveOut: (path, reason) =>
           refused.push({ from: path, to: toPath(path), error: new InvalidPath({ path, reason, ...where }) })
       })
+      const from = local.only(...inOrder)
       const found = itemsBelow(from, "", toPath)
       const rest = Stream.suspend(() => Stream.fromIterable(refused.splice(0)))
       return { from, to: to.store, items: Stream.concat(found, rest) }

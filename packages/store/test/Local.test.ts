@@ -7,6 +7,7 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import { inspect } from "node:util"
 import { kill, linesOf, openBelow, start, temps } from "./support/disk.ts"
+import { lentPieces } from "./support/lentPieces.ts"
 import { tempFolder } from "./support/tempFolder.ts"
 
 vi.setConfig({ testTimeout: 0 })
@@ -305,6 +306,16 @@ describe("streams", () => {
       })).pipe(Stream.take(5))
       yield* store.write("a", body)
       expect(sizes).toEqual([0, 100_000, 200_000, 300_000, 400_000])
+    }))
+
+  it.scopedLive("a piece of a body is the caller's again when the next one is pulled", () =>
+    Effect.gen(function*() {
+      const { store } = yield* open
+      const whole = Uint8Array.from({ length: 700_001 }, (_, i) => (i * 31 + (i >>> 8) * 17) & 0xff)
+      for (const length of [1000, 300_000]) {
+        yield* store.write("a", lentPieces(whole, length), overwrite)
+        expect(Buffer.from(yield* store.readBytes("a")).equals(whole)).toBe(true)
+      }
     }))
 
   it.scopedLive("a reader takes no more than it asks for: the head of 64 GiB", () =>

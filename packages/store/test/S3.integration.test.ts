@@ -11,6 +11,7 @@ import { foreignClients, haveForeign } from "./servers/foreignS3.ts"
 import * as Rgw from "./servers/rgw.ts"
 import { isRequired } from "./servers/startServer.ts"
 import * as Swift from "./servers/swift.ts"
+import { lentPieces } from "./support/lentPieces.ts"
 import { tempFolder } from "./support/tempFolder.ts"
 
 vi.setConfig({ testTimeout: 0 })
@@ -106,7 +107,7 @@ describe.skipIf(!haveRgw && !isRequired)(`Ceph RGW (${Rgw.hint}, and awscli and 
       needs.every((capability) => offered.has(capability)) && !lacks.some((capability) => offered.has(capability))
     )
     for (const { name, run } of applies) {
-      it.effect(`keeps the contract: ${name}`, () => Effect.flatMap(openRgw("contract"), run))
+      it.effect(`the contract on S3 by Ceph RGW: ${name}`, () => Effect.flatMap(openRgw("contract"), run))
     }
 
     it.effect("offers what the suite was chosen for", () =>
@@ -154,6 +155,16 @@ describe.skipIf(!haveRgw && !isRequired)(`Ceph RGW (${Rgw.hint}, and awscli and 
           expect(same(yield* store.readBytes("a"), whole)).toBe(true)
         }
         expect(yield* leftovers("sizes")).toEqual({ objects: ["sizes/a"], uploads: null })
+      }))
+
+    it.effect("has done with a piece of a body when it pulls the next one", () =>
+      Effect.gen(function*() {
+        const store = yield* openRgw("lent")
+        const whole = bytes(2 * part + 77)
+        for (const mode of ["create", "overwrite"] as const) {
+          yield* store.write(mode, lentPieces(whole, 300_001), { mode })
+          expect(same(yield* store.readBytes(mode), whole)).toBe(true)
+        }
       }))
 
     it.effect("keeps a condition for bodies of many parts, race or not", () =>
@@ -333,7 +344,7 @@ describe.skipIf(!haveSwift && !isRequired)(`OpenStack Swift (${Swift.hint})`, ()
       needs.every((capability) => offered.has(capability)) && !lacks.some((capability) => offered.has(capability))
     )
     for (const { name, run } of applies) {
-      it.effect(`keeps the contract: ${name}`, () =>
+      it.effect(`the contract on S3 by OpenStack Swift: ${name}`, () =>
         Effect.flatMap(SwiftBucket, (options) => Effect.flatMap(S3.make({ ...options, prefix: "contract" }), run)))
     }
 

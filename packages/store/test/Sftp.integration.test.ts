@@ -1,7 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off looks at the server's disk and starts other clients
 import { describe, expect, layer, vi } from "@effect/vitest"
-import { Sftp } from "@sennit/store"
-import { Cause, Context, Deferred, Effect, Either, Exit, Fiber, Layer, Redacted, Stream } from "effect"
+import { Sftp, Transfer } from "@sennit/store"
+import { Cause, Chunk, Context, Deferred, Effect, Either, Exit, Fiber, Layer, Redacted, Stream } from "effect"
 import * as ChildProcess from "node:child_process"
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
@@ -10,6 +10,7 @@ import { haveSshd, makeSshd } from "./servers/sshd.ts"
 import type { Sshd } from "./servers/sshd.ts"
 import { isInstalled, isRequired } from "./servers/startServer.ts"
 import { temps } from "./support/disk.ts"
+import { lentPieces } from "./support/lentPieces.ts"
 import { tempFolder } from "./support/tempFolder.ts"
 
 vi.setConfig({ testTimeout: 0, hookTimeout: 0 })
@@ -199,6 +200,34 @@ describe.skipIf(!haveSshd && !isRequired)("SFTP (apt-get install openssh-server 
         expect(parts.every((part, i) => large.subarray(i * 1000, i * 1000 + 3000).equals(part))).toBe(true)
         for (let round = 0; round < 300; round++) yield* Stream.runDrain(Stream.take(store.read("large"), 1))
         expect((yield* store.stat("large")).size).toBe(large.length)
+      }))
+
+    it.scoped("a piece of a body is the caller's again when the next one is pulled", () =>
+      Effect.gen(function*() {
+        const { store } = yield* open
+        for (const length of [1000, 131_072, 300_001]) {
+          yield* store.write("lent", lentPieces(large, length), overwrite)
+          expect(Buffer.from(yield* store.readBytes("lent")).equals(large)).toBe(true)
+        }
+      }))
+
+    it.scoped("files and trees go up and down", () =>
+      Effect.gen(function*() {
+        const { store } = yield* open
+        const folder = yield* tempFolder
+        Fs.mkdirSync(`${folder}/in/grüße & co`, { recursive: true })
+        const files = { "large": large, "grüße & co/a 'b'": Buffer.from("x"), "none": Buffer.alloc(0) }
+        for (const [name, bytes] of Object.entries(files)) Fs.writeFileSync(`${folder}/in/${name}`, bytes)
+        const up = yield* Transfer.run(
+          Transfer.uploadTree(`${folder}/in`, { store, path: "t" }, { partBytes: 400_000 })
+        )
+        const down = yield* Transfer.run(Transfer.downloadTree({ store, path: "t" }, `${folder}/out`))
+        for (const { done, failures } of [up, down]) {
+          expect([done, Chunk.size(failures)]).toEqual([{ objects: 3, bytes: large.length + 1 }, 0])
+        }
+        for (const [name, bytes] of Object.entries(files)) {
+          expect(Fs.readFileSync(`${folder}/out/${name}`).equals(bytes)).toBe(true)
+        }
       }))
 
     it.scoped("links are refused and what they point to is left alone", () =>

@@ -61,22 +61,28 @@ const readInto = (fd: number, bytes: Uint8Array, position: number): Effect.Effec
     ? nowFs(() => Fs.readSync(fd, bytes, 0, bytes.length, position))
     : callFs<number>((callback) => Fs.read(fd, bytes, 0, bytes.length, position, callback))
 
-/** @internal The bytes from `start` to `end`, a chunk for each pull; `undefined` at the end, also at an early one. */
+/**
+ * @internal The bytes from `start` to `end`, a chunk for each pull; `undefined` at the end, also at an early one. With
+ * `lends` it is the same array each time, good until the next pull.
+ */
 export const pullBytes = (
   fd: number,
   start: number,
   end: number,
-  chunkBytes: number
+  chunkBytes: number,
+  lends = false
 ): Effect.Effect<Uint8Array | undefined, Driver.Failure> => {
   let position = start
+  let lent: Uint8Array | undefined
   return Effect.suspend(() => {
     const wanted = Math.min(chunkBytes, end - position)
     if (wanted <= 0) return Effect.succeed(undefined)
     // Not zeroed: it is filled at once, and what is not filled is not shown.
-    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(wanted).buffer)
+    const bytes = lent?.length === wanted ? lent : new Uint8Array(Buffer.allocUnsafeSlow(wanted).buffer)
+    if (lends) lent = bytes
     return Effect.map(readInto(fd, bytes, position), (length) => {
       position += length
-      return length === 0 ? undefined : length === wanted ? bytes : bytes.slice(0, length)
+      return length === 0 ? undefined : length === wanted ? bytes : bytes.subarray(0, length)
     })
   })
 }

@@ -61,7 +61,10 @@ export const getObject = (
 ): Effect.Effect<Driver.OpenObject, Driver.Failure, Scope.Scope> =>
   Effect.acquireRelease(nowFs(() => openNow(local, key)), ({ fd }) => closeFd(fd)).pipe(
     Effect.flatMap((opened) => partOf(opened, options)),
-    Effect.map(({ end, fd, start }) => ({ size: end - start, pull: pullBytes(fd, start, end, local.chunkBytes) }))
+    Effect.map(({ end, fd, start }) => ({
+      size: end - start,
+      pull: pullBytes(fd, start, end, local.chunkBytes, local.lends)
+    }))
   )
 
 /** @internal */

@@ -17,6 +17,8 @@ export interface Local {
   readonly stamp: Effect.Effect<number>
   readonly durable: boolean
   readonly chunkBytes: number
+  /** Whether the pieces of a stream are good only until the next one. */
+  readonly lends: boolean
 }
 
 /** @internal A name in an opened folder. */

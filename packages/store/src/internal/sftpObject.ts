@@ -153,7 +153,7 @@ export const putObject = <E, R>(
   withStaged<E, R>(remote, key, mode, ({ handle, link }) => {
     const writer = makeWriter(link, handle)
     return Effect.zipRight(
-      body instanceof Uint8Array ? writer.write(body) : Stream.runForEach(body, writer.write),
+      body instanceof Uint8Array ? writer.writeWhole(body) : Stream.runForEach(body, writer.write),
       writer.finish
     )
   })

@@ -88,11 +88,18 @@ export const pullWindow = (link: Link, handle: Buffer, start: number, end: numbe
 
 /** @internal */
 export interface Writer {
-  /** Waits while the window is full; the bytes may be changed only after `finish`. */
+  /** Sends an array that stays as it is until `finish`. Waits while the window is full. */
+  readonly writeWhole: (bytes: Uint8Array) => Effect.Effect<void, Driver.Failure>
+  /**
+   * Copies a piece into the window and sends it when there is enough for a request, which costs the same whatever it
+   * carries. Waits while the window is full; afterwards the piece is the caller's again.
+   */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, Driver.Failure>
   /** Waits until all is confirmed. */
   readonly finish: Effect.Effect<void, Driver.Failure>
 }
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** @internal For one fiber. */
 export const makeWriter = (link: Link, handle: Buffer): Writer => {
@@ -100,10 +107,11 @@ export const makeWriter = (link: Link, handle: Buffer): Writer => {
   let underWay = 0
   let failure: Driver.Failure | undefined
   let wake: (() => void) | undefined
-  /** Small pieces are put together, for a request costs the same whatever it carries. */
-  let gathered = Buffer.alloc(0)
+  /** Buffers are used again: new ones for every request would have the collector run all the time. */
+  const free: Array<Buffer> = []
+  let current: Buffer | undefined
   let length = 0
-  const send = (bytes: Buffer): void => {
+  const send = (bytes: Buffer, done?: () => void): void => {
     const at = position
     position += bytes.length
     underWay++
@@ -112,6 +120,7 @@ export const makeWriter = (link: Link, handle: Buffer): Writer => {
       (answer) => {
         underWay--
         if (Either.isLeft(answer)) failure ??= answer.left
+        else done?.()
         wake?.()
       }
     )
@@ -139,25 +148,31 @@ export const makeWriter = (link: Link, handle: Buffer): Writer => {
       }
       return sendFrom(rest)
     })
-  const sendGathered = Effect.suspend(() => {
-    const bytes = gathered.subarray(0, length)
-    gathered = Buffer.alloc(0)
+  const sendCurrent = (): void => {
+    const sent = current
+    if (sent === undefined) return
+    send(length < sent.length ? sent.subarray(0, length) : sent, () => free.push(sent))
+    current = undefined
     length = 0
-    return sendFrom(bytes)
-  })
-  const gather = (bytes: Buffer): Effect.Effect<void, Driver.Failure> => {
-    if (gathered.length === 0) gathered = Buffer.allocUnsafeSlow(writeBytes)
-    const copied = bytes.copy(gathered, length)
-    length += copied
-    if (length < writeBytes) return Effect.void
-    return Effect.zipRight(sendGathered, Effect.suspend(() => write(bytes.subarray(copied))))
   }
-  const write = (bytes: Buffer): Effect.Effect<void, Driver.Failure> => {
-    if (bytes.length === 0) return Effect.void
-    return length > 0 || bytes.length < writeBytes ? gather(bytes) : sendFrom(bytes)
+  const copyFrom = (bytes: Buffer, start: number): Effect.Effect<void, Driver.Failure> => {
+    let from = start
+    while (from < bytes.length) {
+      if (current === undefined && !hasRoom()) return Effect.flatMap(until(hasRoom), () => copyFrom(bytes, from))
+      current ??= free.pop() ?? Buffer.allocUnsafeSlow(writeBytes)
+      const copied = bytes.copy(current, length, from)
+      from += copied
+      length += copied
+      if (length === current.length) sendCurrent()
+    }
+    return Effect.void
   }
   return {
-    write: (bytes) => Effect.suspend(() => write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))),
-    finish: Effect.zipRight(sendGathered, until(() => underWay === 0))
+    writeWhole: (bytes) => Effect.suspend(() => sendFrom(asBuffer(bytes))),
+    write: (bytes) => Effect.suspend(() => copyFrom(asBuffer(bytes), 0)),
+    finish: Effect.suspend(() => {
+      sendCurrent()
+      return until(() => underWay === 0)
+    })
   }
 }
