@@ -6,26 +6,16 @@ import { Effect, ManagedRuntime, Redacted, Stream } from "effect"
 import type { Layer } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { performance } from "node:perf_hooks"
 import { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
-
-interface Sample {
-  readonly value: number
-  readonly cpuMs: number
-}
+import { inFlight, inLanes, kibibyte, measured, requireThat } from "./workload.ts"
+import type { Workload } from "./workload.ts"
 
 const mebibyte = 2 ** 20
 const large = 512 * mebibyte
 const partBytes = 8 * mebibyte
 const concurrency = 4
 const objects = 2000
-const inFlight = 16
-const kibibyte = new Uint8Array(1024).fill(7)
-
-const requireThat = (holds: boolean, what: string): void => {
-  if (!holds) throw new Error(`wrong result: ${what}`)
-}
 
 const startServer = async () => {
   const child = spawn(
@@ -110,29 +100,11 @@ const openSides = async () => {
   }
 }
 
-const measured = async (work: () => Promise<void>, valueOf: (seconds: number, cpuMs: number) => number) => {
-  const cpu = process.cpuUsage()
-  const begin = performance.now()
-  await work()
-  const seconds = (performance.now() - begin) / 1000
-  const { system, user } = process.cpuUsage(cpu)
-  const cpuMs = (system + user) / 1000
-  return { value: valueOf(seconds, cpuMs), cpuMs } satisfies Sample
-}
-
 const keys = Array.from({ length: objects }, (_, i) => `object-${i}`)
-
-const inLanes = async (work: (key: string) => Promise<void>): Promise<void> => {
-  const queue = keys.values()
-  const lane = async () => {
-    for (const key of queue) await work(key)
-  }
-  await Promise.all(Array.from({ length: inFlight }, lane))
-}
 
 const microsecondsEach = (_: number, cpuMs: number): number => cpuMs * 1000 / (2 * objects)
 
-const small = {
+const small: Workload = {
   id: "s3.small.cpu",
   unit: "µs CPU/request",
   peerName: "@aws-sdk/client-s3 3.1169",
@@ -153,7 +125,7 @@ const small = {
         ),
       peer: () =>
         measured(() =>
-          inLanes(async (key) => {
+          inLanes(keys, async (key) => {
             const place = { Bucket: "bucket", Key: key }
             await client.send(new sdk.PutObjectCommand({ ...place, Body: kibibyte }))
             const { Body } = await client.send(new sdk.GetObjectCommand(place))
@@ -163,7 +135,7 @@ const small = {
       close
     }
   }
-} as const
+}
 
 const piece = new Uint8Array(256 * 1024).fill(9)
 
@@ -183,7 +155,7 @@ const growth = async (work: () => Promise<void>): Promise<number> => {
 
 const megabytesPerSecond = (seconds: number): number => large / 1e6 / seconds
 
-const multipart = {
+const multipart: Workload = {
   id: "s3.multipart.512m",
   unit: "MB/s",
   peerName: "@aws-sdk/lib-storage 3.1169",
@@ -212,7 +184,7 @@ const multipart = {
       close
     }
   }
-} as const
+}
 
 /** The rows of the S3 driver. */
-export const s3Workloads = [small, multipart]
+export const s3Workloads: ReadonlyArray<Workload> = [small, multipart]

@@ -1,31 +1,14 @@
 // @effect-diagnostics nodeBuiltinImport:off asyncFunction:off newPromise:off the peer is callbacks and promises
 /** SFTP against a real sshd on this machine: our window of requests and that of ssh2's fastPut. */
-import { Local, Sftp } from "@sennit/store"
-import { Effect, Exit, Redacted, Scope } from "effect"
+import { Sftp, Transfer } from "@sennit/store"
+import { Effect, Exit, Redacted, Scope, Stream } from "effect"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { performance } from "node:perf_hooks"
-
-interface Workload {
-  readonly id: string
-  readonly unit: string
-  readonly peerName: string
-  readonly better: "lower" | "higher"
-  readonly target: number
-  readonly open: () => Promise<{
-    readonly ours: () => Promise<Sample>
-    readonly peer: () => Promise<Sample>
-    readonly close: () => Promise<void>
-  }>
-}
-
-interface Sample {
-  readonly value: number
-  readonly cpuMs: number
-}
+import { measured, perSecond, requireThat } from "./workload.ts"
+import type { Sample, Workload } from "./workload.ts"
 
 const mebibytes = 64
 const size = mebibytes * 2 ** 20
@@ -106,13 +89,9 @@ const openPeer = async (port: number, privateKey: string) => {
 
 const measure = async (work: () => Promise<void>, target: string): Promise<Sample> => {
   Fs.rmSync(target, { force: true })
-  const cpu = process.cpuUsage()
-  const begin = performance.now()
-  await work()
-  const seconds = (performance.now() - begin) / 1000
-  const { system, user } = process.cpuUsage(cpu)
-  if (Fs.statSync(target).size !== size) throw new Error("wrong result: the size of what was put")
-  return { value: mebibytes / seconds, cpuMs: (system + user) / 1000 }
+  const sample = await measured(work, perSecond(mebibytes))
+  requireThat(Fs.statSync(target).size === size, "the size of what was put")
+  return sample
 }
 
 /** A file of 64 MiB, put from the local disk. */
@@ -142,11 +121,13 @@ const put: Workload = {
     ))
     const peer = await openPeer(port, privateKey)
     Fs.mkdirSync(`${folder}/theirs`)
-    const local = await Effect.runPromise(Scope.extend(Local.make({ root: `${folder}/local` }), scope))
     return {
       ours: () =>
         measure(
-          () => Effect.runPromise(Effect.asVoid(store.write("target", local.read("source"), { mode: "overwrite" }))),
+          () =>
+            Effect.runPromise(
+              Stream.runDrain(Transfer.uploadFile(source, { store, path: "target" }, { mode: "overwrite" }))
+            ),
           `${folder}/ours/target`
         ),
       peer: () =>
@@ -166,5 +147,5 @@ const put: Workload = {
   }
 }
 
-/** Wired by main.ts. */
-export const workloads: ReadonlyArray<Workload> = [put]
+/** The rows of the SFTP driver. */
+export const sftpWorkloads: ReadonlyArray<Workload> = [put]
