@@ -20,6 +20,23 @@ const step = async (name, work) => {
   return code === 0
 }
 
+/** How many cases of the store's contract ran on each backend; where servers are required, none is a failure. */
+const countConformance = (tests) => {
+  const ran = new Map()
+  for (const { ancestorTitles, status, title } of tests) {
+    const [, backend] = [...ancestorTitles, title].map((one) => /^the contract on ([^:,(]+)/.exec(one)).find(Boolean) ??
+      []
+    if (backend === undefined) continue
+    const name = backend.trim()
+    ran.set(name, (ran.get(name) ?? 0) + (status === "passed" || status === "failed" ? 1 : 0))
+  }
+  for (const [backend, cases] of ran) {
+    const isMissing = cases === 0 && process.env.SENNIT_REQUIRE_SERVERS === "1"
+    if (isMissing) counts.failed++
+    console.log(`${isMissing ? "FAIL" : "ok  "} the contract on ${backend}: ${cases} cases ran`)
+  }
+}
+
 /** One run for all projects, so that two cores are shared once. */
 const vitest = async () => {
   const report = path.join(root, ".cache", "vitest.json")
@@ -35,8 +52,9 @@ const vitest = async () => {
   counts.skipped += numPendingTests + numTodoTests
   // A file that does not load, or an error outside any test, fails the run without a failed test.
   if (code !== 0 && numFailedTests === 0) counts.failed += Math.max(1, numFailedTestSuites)
-  const skipped = testResults.flatMap((file) => file.assertionResults.filter((test) => test.status === "pending"))
-  for (const test of skipped) console.log(`skipped: ${test.fullName}`)
+  const tests = testResults.flatMap((file) => file.assertionResults)
+  for (const { fullName, status } of tests) if (status === "pending") console.log(`skipped: ${fullName}`)
+  countConformance(tests)
 }
 
 await ensureInstalled()
