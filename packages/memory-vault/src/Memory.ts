@@ -218,6 +218,8 @@ export interface RecallQuery extends MemoryFilter {
   readonly asOf?: DateTime.DateTime.Input | undefined
   /** Also what held once and does no longer. */
   readonly includeSuperseded?: boolean | undefined
+  /** Whether the vault's reranker, where it has one, looks at the best. Default true. */
+  readonly rerank?: boolean | undefined
   /** Adds each signal's share of the score. */
   readonly explain?: boolean | undefined
 }
@@ -312,6 +314,17 @@ export interface ImportReport {
   readonly memories: number
   readonly procedures: number
   readonly kept: number
+}
+
+/**
+ * How far `reembed` is, in memories.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReembedProgress {
+  readonly done: number
+  readonly total: number
 }
 
 /**

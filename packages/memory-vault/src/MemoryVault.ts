@@ -18,8 +18,10 @@ import type * as EffectScope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { Compressor } from "./Compressor.ts"
 import type { CompressionJob, CompressOptions, JobId, Summary, SummaryId } from "./Compressor.ts"
+import { Embedder } from "./Embedder.ts"
 import { IndexCache } from "./internal/cacheIndexes.ts"
 import { SummaryCache } from "./internal/cacheSummaries.ts"
+import { registerEmbedder } from "./internal/embedMemories.ts"
 import { guard } from "./internal/memoryRows.ts"
 import { checkSchema, migrateSchema } from "./internal/migrateSchema.ts"
 import { ChangeHub } from "./internal/publishChanges.ts"
@@ -40,6 +42,7 @@ import type {
   Procedure,
   RecallQuery,
   RecallResult,
+  ReembedProgress,
   SaveInput,
   SaveResult,
   ScopeStats,
@@ -56,15 +59,41 @@ import { ConfigurationError, StorageError } from "./MemoryVaultError.ts"
 import type {
   BudgetExceeded,
   CompressionError,
+  EmbedderMismatch,
+  EmbeddingError,
   ImportError,
   IngestionError,
   InvalidQuery,
   JobNotFound,
   MemoryNotFound,
   QuotaExceeded,
+  RerankingError,
   VersionConflict
 } from "./MemoryVaultError.ts"
+import { Reranker } from "./Reranker.ts"
 import * as TokenCounter from "./TokenCounter.ts"
+
+/**
+ * How a save may fail; nothing is written then.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SaveError = IngestionError | QuotaExceeded | EmbeddingError | EmbedderMismatch | StorageError
+
+/**
+ * How a recall may fail.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RecallError =
+  | InvalidQuery
+  | BudgetExceeded
+  | EmbeddingError
+  | EmbedderMismatch
+  | RerankingError
+  | StorageError
 
 /**
  * The memories of one scope.
@@ -78,18 +107,18 @@ export interface UserMemory {
    * until a later memory of the same speaker states another one of the same person; it stays findable by `asOf`. Durable against a crash
    * of the process when it returns.
    */
-  readonly save: (input: SaveInput | string) => Effect.Effect<SaveResult, IngestionError | QuotaExceeded | StorageError>
+  readonly save: (input: SaveInput | string) => Effect.Effect<SaveResult, SaveError>
   /**
    * Saves as the stream flows, up to 64 inputs to a transaction, one result for each input. An input that cannot be
    * saved fails the stream and takes the inputs of its own batch with it; earlier batches stay.
    */
   readonly saveAll: <E, R>(
     inputs: Stream.Stream<SaveInput | string, E, R>
-  ) => Stream.Stream<SaveResult, E | IngestionError | QuotaExceeded | StorageError, R>
+  ) => Stream.Stream<SaveResult, E | SaveError, R>
   /** The memories that hold now, or held `asOf` a time, and matter to a query, best first, and a prompt block that holds exactly these within the budget. */
   readonly recall: (
     query: RecallQuery | string
-  ) => Effect.Effect<RecallResult, InvalidQuery | BudgetExceeded | StorageError>
+  ) => Effect.Effect<RecallResult, RecallError>
   readonly get: (id: MemoryId) => Effect.Effect<Option.Option<Memory>, StorageError>
   /**
    * Changes a memory that still has the version which the caller saw. Validity is worked out anew from the new text;
@@ -98,7 +127,7 @@ export interface UserMemory {
   readonly update: (
     id: MemoryId,
     change: MemoryChange
-  ) => Effect.Effect<Memory, MemoryNotFound | VersionConflict | IngestionError | StorageError>
+  ) => Effect.Effect<Memory, MemoryNotFound | VersionConflict | Exclude<SaveError, QuotaExceeded>>
   /** Every version of a memory, oldest first, the present one included; empty when there is no such memory. */
   readonly history: (id: MemoryId) => Effect.Effect<ReadonlyArray<MemoryRevision>, StorageError>
   /** Newest first, read in pages as the stream is pulled. */
@@ -115,7 +144,12 @@ export interface UserMemory {
    */
   readonly import: <E, R>(
     lines: Stream.Stream<string, E, R>
-  ) => Effect.Effect<ImportReport, E | ImportError | QuotaExceeded | StorageError, R>
+  ) => Effect.Effect<ImportReport, E | ImportError | Exclude<SaveError, IngestionError>, R>
+  /**
+   * Gives every memory a vector of the vault's embedder where it has none, as after a change of embedder. May be ended
+   * and begun again at any time; recall works meanwhile, by words alone where a vector is still missing.
+   */
+  readonly reembed: () => Stream.Stream<ReembedProgress, EmbeddingError | StorageError>
   /** What changes from its first event, `Subscribed`, on; at most 256 events behind. */
   readonly changes: Stream.Stream<MemoryEvent>
   readonly stats: Effect.Effect<ScopeStats, StorageError>
@@ -178,10 +212,10 @@ export interface MemorySession {
   readonly id: string
   readonly save: (
     input: Omit<SaveInput, "sessionId"> | string
-  ) => Effect.Effect<SaveResult, IngestionError | QuotaExceeded | StorageError>
+  ) => Effect.Effect<SaveResult, SaveError>
   readonly saveAll: <E, R>(
     inputs: Stream.Stream<Omit<SaveInput, "sessionId"> | string, E, R>
-  ) => Stream.Stream<SaveResult, E | IngestionError | QuotaExceeded | StorageError, R>
+  ) => Stream.Stream<SaveResult, E | SaveError, R>
   /** Notes of this session; they end with it. */
   readonly working: ReturnType<UserMemory["working"]>
   readonly stats: Effect.Effect<SessionStats, StorageError>
@@ -245,13 +279,28 @@ export const make = Effect.fn("MemoryVault.make")(function*(
   const { count } = yield* TokenCounter.TokenCounter
   const rules = yield* MemoryClassifier
   const { redact } = yield* MemoryRedactor
+  const embedder = yield* registerEmbedder(sql, yield* Embedder)
+  const reranker = yield* Reranker
   const cache = new IndexCache(sql, options.cachedMemories ?? defaults.cachedMemories)
   const summaries = new SummaryCache(sql)
   const maxTextLength = options.maxTextLength ?? defaults.maxTextLength
   const changes = new ChangeHub()
   const maxMemories = options.maxMemories ?? defaults.maxMemories
   const jobs = yield* makeJobRunner({ sql, count, compressor: yield* Compressor })
-  const parts = { sql, cache, count, rules, redact, maxTextLength, maxMemories, changes, jobs, summaries }
+  const parts = {
+    sql,
+    cache,
+    count,
+    rules,
+    redact,
+    maxTextLength,
+    maxMemories,
+    changes,
+    jobs,
+    summaries,
+    embedder,
+    reranker
+  }
   return MemoryVault.of({ scoped: (scope) => makeUserMemory(Scope.keyOf(scope), parts) })
 })
 

@@ -212,6 +212,85 @@ export class MalformedBlock extends Schema.TaggedError<MalformedBlock>()("Malfor
 }
 
 /**
+ * The embedder gave no vectors that can be used. Nothing was written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EmbeddingError extends Schema.TaggedError<EmbeddingError>()("EmbeddingError", {
+  reason: Schema.Literal(
+    "unavailable",
+    "rejected",
+    "response",
+    "timeout",
+    "partial",
+    "dimension",
+    "not-finite",
+    "zero"
+  ),
+  /** Of the answer, where there was one. */
+  status: Schema.optional(Schema.Number),
+  cause: Schema.optional(Schema.Defect)
+}) {
+  /** Whether the same call may succeed later without anyone's help. */
+  get retryable(): boolean {
+    return this.reason === "unavailable" || this.reason === "timeout" || this.status === 429 ||
+      (this.status ?? 0) >= 500
+  }
+  override get message(): string {
+    const what = {
+      "unavailable": "it could not be reached; see the cause",
+      "rejected": `it answered with status ${this.status}; check its address, key and model`,
+      "response": "its answer is not what the protocol says",
+      "timeout": "it did not answer in time; try again or use smaller batches",
+      "partial": "it gave another number of vectors than of texts",
+      "dimension": "a vector has another dimension than the embedder says",
+      "not-finite": "a vector holds NaN or an infinite number",
+      "zero": "a vector is zero and has no direction"
+    }[this.reason]
+    return `The embedder failed: ${what}. Nothing was written by this call.`
+  }
+}
+
+/**
+ * The scope's vectors come from another embedder than the vault is configured with. Vectors of two models say nothing of
+ * each other, so they are not mixed. Nothing was read or written.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EmbedderMismatch extends Schema.TaggedError<EmbedderMismatch>()("EmbedderMismatch", {
+  stored: Schema.String,
+  configured: Schema.String
+}) {
+  override get message(): string {
+    return `This scope was embedded by ${this.stored}, the vault uses ${this.configured}. ` +
+      `Run reembed on the scope, or configure the embedder that it was written with.`
+  }
+}
+
+/**
+ * The reranker gave no usable order. Nothing was lost; recall without `rerank` still answers.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RerankingError extends Schema.TaggedError<RerankingError>()("RerankingError", {
+  reason: Schema.Literal("failed", "partial", "not-finite", "timeout"),
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    const what = {
+      "failed": "it failed; see the cause",
+      "partial": "it gave another number of scores than there are memories",
+      "not-finite": "a score is NaN or infinite",
+      "timeout": "it did not answer in time"
+    }[this.reason]
+    return `The reranker cannot be used: ${what}. Recall with rerank: false answers without it.`
+  }
+}
+
+/**
  * The database refused. A failed write left nothing behind: rows and postings share one transaction.
  *
  * @since 0.1.0

@@ -29,11 +29,13 @@ export type PromptFormat = "xml" | "markdown" | "json"
  */
 export interface PromptItem {
   readonly type: MemoryType
-  /** ISO 8601, UTC. */
+  /** ISO 8601, UTC; to the minute as this package makes it, for a prompt pays for every figure. */
   readonly time: string
   readonly speaker?: string
   readonly text: string
 }
+
+const toMinute = (time: DateTime.Utc): string => DateTime.formatIso(time).replace(/:[^:]*Z$/, "Z")
 
 /**
  * @since 0.1.0
@@ -41,7 +43,7 @@ export interface PromptItem {
  */
 export const fromMemory = (memory: Memory): PromptItem => ({
   type: memory.type,
-  time: DateTime.formatIso(memory.eventTime ?? memory.createdAt).replace(/\.000Z$/, "Z"),
+  time: toMinute(memory.eventTime ?? memory.createdAt),
   ...(memory.speaker === undefined ? {} : { speaker: memory.speaker }),
   text: memory.text
 })
@@ -52,7 +54,7 @@ export const fromMemory = (memory: Memory): PromptItem => ({
  */
 export const fromProcedure = (procedure: Procedure): PromptItem => ({
   type: "procedural",
-  time: DateTime.formatIso(procedure.updatedAt).replace(/\.000Z$/, "Z"),
+  time: toMinute(procedure.updatedAt),
   text: procedure.text
 })
 
@@ -62,7 +64,7 @@ export const fromProcedure = (procedure: Procedure): PromptItem => ({
  */
 export const fromSummary = (summary: Summary): PromptItem => ({
   type: "semantic",
-  time: DateTime.formatIso(summary.eventTime).replace(/\.000Z$/, "Z"),
+  time: toMinute(summary.eventTime),
   text: summary.text
 })
 
@@ -76,6 +78,9 @@ interface Grammar {
 
 const isType = Schema.is(MemoryType)
 
+/** The type of most memories; XML items of it go without one, again for the tokens. */
+const usual: MemoryType = "episodic"
+
 /** Reads items with a sticky pattern until the closing text; anything else in between is no block of ours. */
 const parseItems = (
   block: string,
@@ -87,7 +92,7 @@ const parseItems = (
   const items: Array<PromptItem> = []
   let end = 0
   for (const match of body.matchAll(grammar.item)) {
-    const { speaker, time, type } = match.groups ?? {}
+    const { speaker, time, type = usual } = match.groups ?? {}
     if (match.index !== end || !isType(type) || time === undefined) return Option.none()
     items.push({
       type,
@@ -103,9 +108,9 @@ const parseItems = (
 const xml: Grammar = {
   open: "<memory>\n",
   item: ({ speaker, text, time, type }) =>
-    `<item type="${type}" time="${time}"${speaker === undefined ? "" : ` speaker="${escapeLine(speaker)}"`}>${
-      escapeText(text)
-    }</item>\n`,
+    `<item${type === usual ? "" : ` type="${type}"`} time="${time}"${
+      speaker === undefined ? "" : ` speaker="${escapeLine(speaker)}"`
+    }>${escapeText(text)}</item>\n`,
   separator: "",
   close: "</memory>",
   parse: (block) =>
@@ -115,7 +120,7 @@ const xml: Grammar = {
         open: "<memory>\n",
         close: "</memory>",
         item:
-          /<item type="(?<type>\w+)" time="(?<time>[^"<>\n]+)"(?: speaker="(?<speaker>[^"<>\n]*)")?>(?<text>[^<>]*)<\/item>\n/gy
+          /<item(?: type="(?<type>\w+)")? time="(?<time>[^"<>\n]+)"(?: speaker="(?<speaker>[^"<>\n]*)")?>(?<text>[^<>]*)<\/item>\n/gy
       },
       ({ text }) => text ?? ""
     )

@@ -6,6 +6,11 @@ export * as Compressor from "./Compressor.ts"
 /**
  * @since 0.1.0
  */
+export * as Embedder from "./Embedder.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Memory from "./Memory.ts"
 
 /**
@@ -41,12 +46,27 @@ export * as MemoryVaultError from "./MemoryVaultError.ts"
 /**
  * @since 0.1.0
  */
+export * as OpenAiCompatibleEmbedder from "./OpenAiCompatibleEmbedder.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Portable from "./Portable.ts"
 
 /**
  * @since 0.1.0
  */
 export * as PromptBlock from "./PromptBlock.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Reranker from "./Reranker.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as StaticEmbedder from "./StaticEmbedder.ts"
 
 /**
  * @since 0.1.0

@@ -80,10 +80,11 @@ describe("recall", () => {
       })
       expect(memories).toHaveLength(4)
       for (const { score, signals } of memories) {
-        const parts = Object.values(signals ?? {})
-        expect(parts).toHaveLength(8)
-        expect(parts.reduce((sum, part) => sum + part, 0)).toBeCloseTo(score, 10)
-        expect(parts.every((part) => part >= 0)).toBe(true)
+        const { diversity = 0, ...parts } = signals ?? {}
+        expect(Object.keys(parts)).toEqual(expect.arrayContaining(["turn", "near", "meaning", "time", "recency"]))
+        expect(Object.values(parts).reduce((sum, part) => sum + part, diversity)).toBeCloseTo(score, 10)
+        expect(Object.values(parts).every((part) => part >= 0)).toBe(true)
+        expect(diversity).toBeLessThanOrEqual(0)
       }
       expect((yield* alice.recall("ferry")).memories[0]).not.toHaveProperty("signals")
     }))

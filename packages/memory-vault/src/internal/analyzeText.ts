@@ -75,6 +75,53 @@ export const queryTerms = (text: string): ReadonlySet<string> => {
 }
 
 /**
+ * Whether a word is of a script that is written without spaces, in part or whole.
+ *
+ * @since 0.1.0
+ */
+export const isUnspaced = (token: string): boolean => hasUnspaced.test(token)
+
+/**
+ * The words of a text in order with their stems, stop words dropped unless there is nothing else.
+ *
+ * @since 0.1.0
+ */
+export const contentWords = (text: string): ReadonlyArray<{ readonly word: string; readonly stem: string }> => {
+  const all = tokens(text.slice(0, maxQueryLength))
+  const content = all.filter((token) => !stopwords.has(token))
+  return (content.length === 0 ? all : content).map((token) => ({ word: token, stem: spacedTerm(token) }))
+}
+
+/**
+ * The query without the names of people, unless it is nothing else: who speaks is another signal's matter, and a name
+ * would draw the meaning of a question to wherever that name is said.
+ *
+ * @since 0.1.0
+ */
+export const withoutNames = (query: string, names: ReadonlySet<string>): string => {
+  const rest = query.slice(0, maxQueryLength).replace(word, (found) => {
+    const lower = found.normalize("NFKC").toLowerCase()
+    return names.has(spacedTerm(lower)) ? "" : found
+  })
+  return tokens(rest).some((token) => !stopwords.has(token)) ? rest : query
+}
+
+/**
+ * The share of a text that asks, by characters: sentences that end in a question mark.
+ *
+ * @since 0.1.0
+ */
+export const askingShare = (text: string): number => {
+  let asking = 0
+  let total = 0
+  for (const [sentence] of text.matchAll(/[^.!?\u3002\uff01\uff1f\u061f]+[.!?\u3002\uff01\uff1f\u061f]*/g)) {
+    total += sentence.length
+    if (/[?\uff1f\u061f]/.test(sentence)) asking += sentence.length
+  }
+  return total === 0 ? 0 : Math.round(100 * asking / total) / 100
+}
+
+/**
  * The index terms of a memory with their frequencies. The speaker's name counts as said, so a question that names the
  * speaker finds what that speaker said.
  *

@@ -24,6 +24,8 @@ import type { Written } from "./writeMemories.ts"
  */
 export interface CurrentIndex {
   readonly scope: number
+  /** Whose vectors the index holds. */
+  readonly embedder: number | null
   readonly index: ScopeIndex
   /** Read with the scope, so that one without procedures costs no second query. */
   readonly hasProcedures: boolean
@@ -32,6 +34,7 @@ export interface CurrentIndex {
 
 const currentOf = (scope: ScopeRow, index: ScopeIndex): CurrentIndex => ({
   scope: scope.id,
+  embedder: scope.embedder,
   index,
   hasProcedures: scope.procedures === 1,
   hasSummaries: scope.summaries === 1
@@ -47,9 +50,9 @@ const extend = (index: ScopeIndex, { memories, postings, scope }: IndexRows): Sc
     if (list === undefined) terms.set(doc, [[term, frequency]])
     else list.push([term, frequency])
   }
-  for (const memory of memories) {
+  for (const { memory, vector } of memories) {
     // Another fiber may have read the same rows.
-    if (memory.doc > index.lastDoc) index.add(memory, terms.get(memory.doc) ?? [])
+    if (memory.doc > index.lastDoc) index.add(memory, terms.get(memory.doc) ?? [], vector)
   }
   index.version = Math.max(index.version, scope?.version ?? 0)
   return index
@@ -95,7 +98,7 @@ export class IndexCache {
     const index = this.indexes.get(nameOf(key))
     if (index === undefined || index.version !== written.before) return
     for (const { entry } of written.stored) {
-      if (entry !== undefined && entry.memory.doc > index.lastDoc) index.add(entry.memory, entry.terms)
+      if (entry !== undefined && entry.memory.doc > index.lastDoc) index.add(entry.memory, entry.terms, entry.vector)
     }
     for (const { doc, validTo } of written.settled) index.close(doc, validTo ?? Infinity)
     index.version = written.after

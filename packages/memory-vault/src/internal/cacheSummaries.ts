@@ -46,6 +46,7 @@ const indexRows = (rows: ReadonlyArray<Row>): Either.Either<ScopeIndex, StorageE
         group: session,
         at,
         importance: 0,
+        asks: 0,
         validFrom: at,
         validTo: Infinity
       }, decoded)

@@ -5,6 +5,7 @@
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
+import * as Arr from "effect/Array"
 import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -13,9 +14,12 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { ImportReport, MemoryId } from "../Memory.ts"
 import { ImportError, QuotaExceeded } from "../MemoryVaultError.ts"
-import type { StorageError } from "../MemoryVaultError.ts"
+import type { EmbedderMismatch, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
 import { formatVersion, PortableRecord } from "../Portable.ts"
 import type { PortableMemory, PortableProcedure } from "../Portable.ts"
+import { checkEmbedder } from "./embedMemories.ts"
+import type { VaultEmbedder } from "./embedMemories.ts"
+import { embedTexts } from "./embedTexts.ts"
 import { noteLimits } from "./keyedNotes.ts"
 import { makeId } from "./makeId.ts"
 import { guard, only } from "./memoryRows.ts"
@@ -28,6 +32,12 @@ import { digestOf, insertNew, openScope, sumOf, takeLock } from "./writeMemories
 type Incoming = (typeof PortableMemory.Type | typeof PortableProcedure.Type) & {
   readonly spare: MemoryId
   readonly line: number
+  readonly vector: Int8Array
+}
+
+interface ImportOptions extends PrepareOptions {
+  readonly maxMemories: number
+  readonly embedder: VaultEmbedder
 }
 
 const batchSize = 64
@@ -100,16 +110,17 @@ const isHeld = (sql: SqlClient, scope: number, memory: typeof PortableMemory.Typ
 const importMemory = (
   sql: SqlClient,
   scope: number,
-  memory: typeof PortableMemory.Type & { readonly spare: MemoryId; readonly line: number },
-  options: PrepareOptions
+  memory: Extract<Incoming, { readonly kind: "memory" }>,
+  options: ImportOptions
 ) =>
   Effect.gen(function*() {
     // In one database an identifier belongs to one scope.
     const taken = yield* sql`SELECT 1 FROM vault_memories WHERE id = ${memory.id}`
     const refuse = () => new ImportError({ reason: "record", line: memory.line })
     const draft = yield* Either.mapLeft(draftAsIs(memory, options), refuse)
-    const row = yield* insertNew(sql, scope, {
+    const row = yield* insertNew(sql, scope, options.embedder.id, {
       ...draft,
+      vector: memory.vector,
       id: taken.length > 0 ? memory.spare : memory.id,
       source: memory.source,
       createdAt: DateTime.unsafeMake(memory.createdAt),
@@ -151,11 +162,12 @@ const importBatch = (
   key: ScopeKey,
   records: ReadonlyArray<Incoming>,
   before: number,
-  options: PrepareOptions & { readonly maxMemories: number }
-): Effect.Effect<ImportReport, SqlError | ImportError | QuotaExceeded> =>
+  options: ImportOptions
+): Effect.Effect<ImportReport, SqlError | EmbedderMismatch | ImportError | QuotaExceeded> =>
   sql.withTransaction(Effect.gen(function*() {
     const after = yield* takeLock(sql)
     const scope = yield* openScope(sql, key)
+    yield* checkEmbedder(sql, scope.embedder, options.embedder)
     const slots: Array<string> = []
     let memories = 0
     let procedures = 0
@@ -176,7 +188,7 @@ const importBatch = (
     const settled = yield* settleSlots(sql, scope.id, slots)
     yield* sql`UPDATE vault_scopes
       SET version = ${after}, removed = ${settled.length > 0 ? after : scope.removed},
-        memories = memories + ${memories}, terms = terms + ${terms}
+        embedder = ${options.embedder.id}, memories = memories + ${memories}, terms = terms + ${terms}
       WHERE id = ${scope.id}`
     return { memories, procedures, kept: records.length - memories - procedures }
   }))
@@ -187,9 +199,9 @@ const importBatch = (
 export const importScope = <E, R>(
   sql: SqlClient,
   key: ScopeKey,
-  options: PrepareOptions & { readonly maxMemories: number },
+  options: ImportOptions,
   input: Stream.Stream<string, E, R>
-): Effect.Effect<ImportReport, E | ImportError | QuotaExceeded | StorageError, R> =>
+): Effect.Effect<ImportReport, E | EmbeddingError | EmbedderMismatch | ImportError | QuotaExceeded | StorageError, R> =>
   Effect.gen(function*() {
     const { last } = yield* guard("import")(
       only(sql<{ readonly last: number | null }>`SELECT max(doc) AS last FROM vault_memories`)
@@ -199,7 +211,12 @@ export const importScope = <E, R>(
       Stream.mapEffect((record) => Effect.map(makeId(record.createdAt), (spare) => ({ ...record, spare }))),
       Stream.grouped(batchSize),
       Stream.mapEffect((batch) =>
-        guard("import")(importBatch(sql, key, Chunk.toReadonlyArray(batch), last ?? 0, options))
+        Effect.gen(function*() {
+          const records = Chunk.toReadonlyArray(batch)
+          const vectors = yield* embedTexts(options.embedder.service, records.map(({ text }) => text))
+          const embedded = Arr.zipWith(records, vectors, (record, vector) => ({ ...record, vector }))
+          return yield* guard("import")(importBatch(sql, key, embedded, last ?? 0, options))
+        })
       ),
       Stream.runFold({ memories: 0, procedures: 0, kept: 0 }, (sum, one) => ({
         memories: sum.memories + one.memories,

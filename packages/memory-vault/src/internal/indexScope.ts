@@ -1,11 +1,12 @@
 /**
- * The in-memory lexical index of one scope: postings, forward lists and sessions. It holds no text, and every statistic
+ * The in-memory index of one scope: postings, forward lists, sessions and vectors. It holds no text, and every statistic
  * in it comes from this scope alone.
  *
  * @since 0.1.0
  */
 import type { MemoryType } from "../Memory.ts"
 import { memoryTerms } from "./analyzeText.ts"
+import { VectorColumn } from "./scanVectors.ts"
 
 /**
  * What the ranker needs to know of a memory.
@@ -23,18 +24,21 @@ export interface IndexedMemory {
   /** Event time, else the time of saving, in epoch milliseconds. */
   readonly at: number
   readonly importance: number
+  /** The share of it that asks, 0 to 1. */
+  readonly asks: number
   readonly validFrom: number
   /** Infinity while open. */
   readonly validTo: number
 }
 
 /**
+ * Where a term occurs: for each memory its position and then how often, in order of position.
+ *
  * @since 0.1.0
  */
 export interface Posting {
   readonly term: string
-  readonly positions: Array<number>
-  readonly frequencies: Array<number>
+  readonly entries: Array<number>
 }
 
 /**
@@ -50,7 +54,9 @@ export interface Speaker {
  * @since 0.1.0
  */
 export interface Group {
-  readonly positions: Array<number>
+  readonly number: number
+  /** The position of its latest memory, and how many terms its memories have. */
+  last: number
   length: number
 }
 
@@ -65,14 +71,22 @@ export class ScopeIndex {
   version: number
   readonly memories: Array<IndexedMemory> = []
   readonly lengths: Array<number> = []
-  readonly forward: Array<ReadonlyArray<readonly [Posting, number]>> = []
   readonly postings = new Map<string, Posting>()
   readonly speakers = new Map<string, Speaker>()
   readonly groups = new Map<string, Group>()
-  /** For each position its group and its place in that group. */
-  readonly groupOf: Array<Group> = []
-  readonly placeOf: Array<number> = []
+  /** For each position the number of its group, and the positions before and after it there; -1 where there is none. */
+  readonly groupOf: Array<number> = []
+  readonly previous: Array<number> = []
+  readonly next: Array<number> = []
+  /** By number: how many terms a group has. */
+  readonly groupLengths: Array<number> = []
+  readonly vectors = new VectorColumn()
   totalLength = 0
+  private readonly terms: Array<Posting> = []
+  private readonly numbers = new Map<string, number>()
+  /** For each position where its terms begin: the number of a term and how often it occurs, in turn. */
+  private readonly starts: Array<number> = [0]
+  private readonly forward: Array<number> = []
 
   constructor(version: number) {
     this.version = version
@@ -80,6 +94,11 @@ export class ScopeIndex {
 
   get lastDoc(): number {
     return this.memories.at(-1)?.doc ?? 0
+  }
+
+  /** About how many bytes it takes, for the bound of the cache. */
+  get bytes(): number {
+    return 400 * this.memories.length + 16 * this.forward.length + 200 * this.terms.length + this.vectors.bytes
   }
 
   /** The memory in this place. */
@@ -95,6 +114,59 @@ export class ScopeIndex {
     if (found?.doc === doc) this.memories[position] = { ...found, validTo }
   }
 
+  /** The terms of a memory and how often each occurs in it. */
+  termsOf(position: number): ReadonlyArray<readonly [Posting, number]> {
+    const out: Array<readonly [Posting, number]> = []
+    for (let i = this.starts[position]!; i < this.starts[position + 1]!; i += 2) {
+      out.push([this.terms[this.forward[i]!]!, this.forward[i + 1]!])
+    }
+    return out
+  }
+
+  add(
+    memory: IndexedMemory,
+    terms: Iterable<readonly [term: string, frequency: number]>,
+    vector?: Int8Array | undefined
+  ): void {
+    const position = this.memories.length
+    let length = 0
+    for (const [term, frequency] of terms) {
+      const number = this.numberOf(term)
+      this.terms[number]!.entries.push(position, frequency)
+      this.forward.push(number, frequency)
+      length += frequency
+    }
+    this.starts.push(this.forward.length)
+    this.memories.push(memory)
+    this.lengths.push(length)
+    this.totalLength += length
+    this.vectors.push(vector)
+    this.join(memory.group, position, length)
+    const name = memory.speaker
+    if (name === undefined) return
+    entry(this.speakers, name, () => ({ terms: memoryTerms(name), positions: [] })).positions.push(position)
+  }
+
+  private join(name: string, position: number, length: number): void {
+    const group = entry(this.groups, name, () => ({ number: this.groups.size, last: -1, length: 0 }))
+    this.groupOf.push(group.number)
+    this.previous.push(group.last)
+    this.next.push(-1)
+    if (group.last >= 0) this.next[group.last] = position
+    group.last = position
+    group.length += length
+    this.groupLengths[group.number] = group.length
+  }
+
+  private numberOf(term: string): number {
+    const known = this.numbers.get(term)
+    if (known !== undefined) return known
+    const posting: Posting = { term, entries: [] }
+    this.numbers.set(term, this.terms.length)
+    this.postings.set(term, posting)
+    return this.terms.push(posting) - 1
+  }
+
   private positionOf(doc: number): number {
     let low = 0
     let high = this.memories.length - 1
@@ -104,31 +176,6 @@ export class ScopeIndex {
       else high = middle
     }
     return low
-  }
-
-  add(memory: IndexedMemory, terms: Iterable<readonly [term: string, frequency: number]>): void {
-    const position = this.memories.length
-    const forward: Array<readonly [Posting, number]> = []
-    let length = 0
-    for (const [term, frequency] of terms) {
-      const posting = entry(this.postings, term, () => ({ term, positions: [], frequencies: [] }))
-      posting.positions.push(position)
-      posting.frequencies.push(frequency)
-      forward.push([posting, frequency])
-      length += frequency
-    }
-    const group = entry(this.groups, memory.group, () => ({ positions: [], length: 0 }))
-    this.memories.push(memory)
-    this.lengths.push(length)
-    this.forward.push(forward)
-    this.groupOf.push(group)
-    this.placeOf.push(group.positions.length)
-    group.positions.push(position)
-    group.length += length
-    this.totalLength += length
-    if (memory.speaker === undefined) return
-    const name = memory.speaker
-    entry(this.speakers, name, () => ({ terms: memoryTerms(name), positions: [] })).positions.push(position)
   }
 }
 

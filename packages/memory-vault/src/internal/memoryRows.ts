@@ -130,6 +130,7 @@ export interface IndexRow {
   readonly speaker: string | null
   readonly at: number
   readonly importance: number
+  readonly asks: number
   readonly valid_from: number
   readonly valid_to: number | null
 }
@@ -146,6 +147,7 @@ export const toIndexed = (row: IndexRow): IndexedMemory => ({
   group: row.session === null ? `save ${row.source}` : `session ${row.session}`,
   at: row.at,
   importance: row.importance,
+  asks: row.asks,
   validFrom: row.valid_from,
   validTo: row.valid_to ?? Infinity
 })
@@ -162,6 +164,8 @@ export interface ScopeRow {
   readonly removed: number
   readonly memories: number
   readonly terms: number
+  /** Whose vectors count here; absent before the first. */
+  readonly embedder: number | null
   /** 1 while it has any. */
   readonly procedures: number
   /** 1 while it has any. */

@@ -12,7 +12,7 @@ import type { MemoryType, SaveInput } from "../Memory.ts"
 import type { ClassifierRule } from "../MemoryClassifier.ts"
 import { IngestionError } from "../MemoryVaultError.ts"
 import type { PortableMemory } from "../Portable.ts"
-import { indexTerms } from "./analyzeText.ts"
+import { askingShare, indexTerms } from "./analyzeText.ts"
 import { extractFacts } from "./extractFacts.ts"
 import type { Fact } from "./extractFacts.ts"
 import { splitCode, splitText } from "./splitText.ts"
@@ -28,6 +28,8 @@ export interface Draft {
   readonly tokens: number
   readonly type: MemoryType
   readonly importance: number
+  /** The share of the text that asks. */
+  readonly asks: number
   readonly terms: ReadonlyMap<string, number>
   readonly sessionId: string | undefined
   readonly speaker: string | undefined
@@ -168,6 +170,7 @@ export const prepareMemory = (
       tokens: chunk.tokens,
       type: input.type ?? options.rules.find((rule) => rule.matches(chunk.text))?.type ?? "episodic",
       importance: weigh(chunk.text),
+      asks: askingShare(chunk.text),
       terms: indexTerms(chunk.text, speaker),
       sessionId: wellFormed(input.sessionId),
       speaker,
@@ -212,6 +215,7 @@ export const draftAsIs = (
     tokens: count(memory.text),
     type: memory.type,
     importance: weigh(memory.text),
+    asks: askingShare(memory.text),
     terms: indexTerms(memory.text, memory.speaker),
     sessionId: memory.sessionId,
     speaker: memory.speaker,

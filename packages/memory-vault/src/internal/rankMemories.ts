@@ -1,17 +1,20 @@
 /**
- * The contextual lexical ranker. A turn of a conversation is short and leans on its neighbours, so a memory is scored by
- * its own words, by those of the turns around it and by those of its session (all BM25, Robertson and Zaragoza 2009),
- * by pseudo-relevance feedback (RM3, Lavrenko and Croft 2001), by who spoke, when, and how weighty it looked.
- *
- * Every signal is scaled to 0..1 over the candidates before the weighted sum, so no signal depends on another's unit.
+ * The ranker: candidates by words, neighbours, session, meaning and time; every signal scaled to 0..1 over the
+ * candidates, so that none depends on another's unit; a weighted sum; near-duplicates of what is ranked already step
+ * back (maximal marginal relevance, Carbonell and Goldstein 1998).
  *
  * @since 0.1.0
  */
+import * as Option from "effect/Option"
 import * as Record from "effect/Record"
-import { queryTerms, stopTerms } from "./analyzeText.ts"
-import type { Group, IndexedMemory, Posting, ScopeIndex } from "./indexScope.ts"
+import { queryTerms } from "./analyzeText.ts"
+import type { IndexedMemory, ScopeIndex } from "./indexScope.ts"
 import { rankerWeights } from "./rankerWeights.ts"
 import type { SignalName } from "./rankerWeights.ts"
+import { readDates } from "./readDates.ts"
+import * as Signals from "./scoreSignals.ts"
+import type { WeightedTerm } from "./scoreSignals.ts"
+import { takeFirst } from "./takeFirst.ts"
 
 /**
  * A ranked memory and its score.
@@ -25,148 +28,34 @@ export interface Ranked {
   readonly explain: () => Readonly<Record<SignalName, number>>
 }
 
-const { b, k1 } = rankerWeights.bm25
+const { signals: weights } = rankerWeights
 
-const saturate = (frequency: number, length: number, averageLength: number): number =>
-  frequency * (k1 + 1) / (frequency + k1 * (1 - b + b * length / averageLength))
+type Scored = Exclude<SignalName, "diversity">
+type Scores = Partial<Record<Scored, Float64Array>>
 
-const inverseFrequency = (documents: number, containing: number): number =>
-  Math.log(1 + (documents - containing + 0.5) / (containing + 0.5))
-
-type WeightedTerm = readonly [posting: Posting, weight: number]
-
-const scoreTurns = (index: ScopeIndex, terms: ReadonlyArray<WeightedTerm>): Float64Array => {
-  const count = index.memories.length
-  const average = index.totalLength / count
-  const scores = new Float64Array(count)
-  for (const [{ frequencies, positions }, weight] of terms) {
-    const idf = weight * inverseFrequency(count, positions.length)
-    for (let i = 0; i < positions.length; i++) {
-      const position = positions[i]!
-      scores[position]! += idf * saturate(frequencies[i]!, index.lengths[position]!, average)
-    }
-  }
-  return scores
+const gather = (length: number, keep: (position: number) => boolean): Int32Array => {
+  const kept = new Int32Array(length)
+  let count = 0
+  for (let position = 0; position < length; position++) if (keep(position)) kept[count++] = position
+  return kept.subarray(0, count)
 }
 
-/** Every session is one document to this signal; its turns share its score. */
-const scoreSessions = (index: ScopeIndex, terms: ReadonlyArray<WeightedTerm>): Float64Array => {
-  const count = index.groups.size
-  const average = index.totalLength / count
-  const sessions = new Map<Group, number>()
-  for (const [{ frequencies, positions }, weight] of terms) {
-    const inSession = new Map<Group, number>()
-    for (let i = 0; i < positions.length; i++) {
-      const group = index.groupOf[positions[i]!]!
-      inSession.set(group, (inSession.get(group) ?? 0) + frequencies[i]!)
-    }
-    const idf = weight * inverseFrequency(count, inSession.size)
-    for (const [group, frequency] of inSession) {
-      sessions.set(group, (sessions.get(group) ?? 0) + idf * saturate(frequency, group.length, average))
-    }
-  }
-  const scores = new Float64Array(index.memories.length)
-  for (const [group, score] of sessions) {
-    for (const position of group.positions) scores[position] = score
-  }
-  return scores
-}
-
-/** What the turns at a distance in the same session scored. */
-const scoreNeighbours = (index: ScopeIndex, turns: Float64Array, distance: number): Float64Array => {
-  const scores = new Float64Array(turns.length)
-  for (let position = 0; position < turns.length; position++) {
-    const score = turns[position]!
-    if (score === 0) continue
-    const { positions } = index.groupOf[position]!
-    const place = index.placeOf[position]!
-    if (place >= distance) scores[positions[place - distance]!]! += score
-    if (place + distance < positions.length) scores[positions[place + distance]!]! += score
-  }
-  return scores
-}
-
-/** The first `limit` by an order without equals, first first. */
-const takeFirst = <A>(items: Iterable<A>, limit: number, isBefore: (one: A, other: A) => boolean): ReadonlyArray<A> => {
-  const first: Array<A> = []
-  for (const item of items) {
-    if (first.length === limit && !isBefore(item, first[limit - 1]!)) continue
-    let place = first.length
-    while (place > 0 && isBefore(item, first[place - 1]!)) place--
-    first.splice(place, 0, item)
-    if (first.length > limit) first.pop()
-  }
-  return first
-}
-
-/** Best score first; of equals the newer first. */
-const byScore = (scores: Float64Array) => (one: number, other: number): boolean => {
-  const difference = scores[one]! - scores[other]!
-  return difference > 0 || (difference === 0 && one > other)
-}
-
-const isHeavier = ([{ term }, weight]: WeightedTerm, [other, otherWeight]: WeightedTerm): boolean =>
-  weight > otherWeight || (weight === otherWeight && term < other.term)
-
-/** RM3: the terms that the best turns share, weighted by rarity, become a second query. */
-const expand = (index: ScopeIndex, turns: Float64Array, query: ReadonlySet<string>): ReadonlyArray<WeightedTerm> => {
-  const matching: Array<number> = []
-  for (let position = 0; position < turns.length; position++) if (turns[position]! > 0) matching.push(position)
-  const shares = new Map<Posting, number>()
-  for (const position of takeFirst(matching, rankerWeights.expansion.documents, byScore(turns))) {
-    const share = turns[position]! / index.lengths[position]!
-    for (const [posting, frequency] of index.forward[position]!) {
-      if (query.has(posting.term) || stopTerms.has(posting.term)) continue
-      shares.set(posting, (shares.get(posting) ?? 0) + share * frequency)
-    }
-  }
-  const terms: Array<WeightedTerm> = []
-  for (const [posting, share] of shares) {
-    terms.push([posting, share * inverseFrequency(index.memories.length, posting.positions.length)])
-  }
-  return takeFirst(terms, rankerWeights.expansion.terms, isHeavier)
-}
-
-/** Turns of the speakers whom the query names. */
-const scoreSpeakers = (index: ScopeIndex, query: ReadonlySet<string>): Float64Array => {
-  const scores = new Float64Array(index.memories.length)
-  for (const { positions, terms } of index.speakers.values()) {
-    if (terms.some((term) => query.has(term))) { for (const position of positions) scores[position] = 1 }
-  }
-  return scores
-}
-
-const halfLife = rankerWeights.recencyHalfLifeDays * 24 * 60 * 60 * 1000
-
-/** Relative to the newest candidate rather than to the clock, so the same data always gives the same order. */
-const scoreRecency = (index: ScopeIndex, candidates: ReadonlyArray<number>): Float64Array => {
-  let newest = -Infinity
-  for (const position of candidates) newest = Math.max(newest, index.memories[position]!.at)
-  const scores = new Float64Array(index.memories.length)
-  for (const position of candidates) scores[position] = halfLife / (halfLife + newest - index.memories[position]!.at)
-  return scores
-}
-
-const scoreImportance = (index: ScopeIndex, candidates: ReadonlyArray<number>): Float64Array => {
-  const scores = new Float64Array(index.memories.length)
-  for (const position of candidates) scores[position] = index.memories[position]!.importance
-  return scores
-}
-
-const scoreLexically = (index: ScopeIndex, query: ReadonlySet<string>): Partial<Record<SignalName, Float64Array>> => {
-  const terms: Array<WeightedTerm> = []
-  for (const term of query) {
+/** What the query's words and dates reach. */
+const scoreWords = (index: ScopeIndex, query: string, words: ReadonlySet<string>): Scores => {
+  const terms = Array.from(words).flatMap((term): ReadonlyArray<WeightedTerm> => {
     const posting = index.postings.get(term)
-    if (posting !== undefined) terms.push([posting, 1])
-  }
-  const turn = scoreTurns(index, terms)
+    return posting === undefined ? [] : [[posting, 1]]
+  })
+  const turn = Signals.scoreTurns(index, terms)
   return {
     turn,
-    near: scoreNeighbours(index, turn, 1),
-    far: scoreNeighbours(index, turn, 2),
-    session: scoreSessions(index, terms),
-    speaker: scoreSpeakers(index, query),
-    expansion: scoreTurns(index, expand(index, turn, query))
+    ...Signals.scoreNeighbours(index, turn),
+    coverage: Signals.scoreCoverage(index, terms),
+    answer: Signals.scoreAnswers(index, turn),
+    session: Signals.scoreSessions(index, terms),
+    speaker: Signals.scoreSpeakers(index, words),
+    expansion: Signals.scoreExpansion(index, turn, words),
+    time: Signals.scoreTimes(index, readDates(query))
   }
 }
 
@@ -178,72 +67,153 @@ interface Share {
   readonly base: number
 }
 
-const scaleOver = (candidates: ReadonlyArray<number>, values: Float64Array, weight: number): Share => {
+const scaleOver = (candidates: Int32Array, values: Float64Array, weight: number): Share => {
   let low = Infinity
   let high = -Infinity
-  for (const position of candidates) {
-    const value = values[position]!
+  for (let i = 0; i < candidates.length; i++) {
+    const value = values[candidates[i]!]!
     if (value < low) low = value
     if (value > high) high = value
   }
   // A signal that tells no candidate apart gives each the same.
   return high > low
     ? { values, low, factor: weight / (high - low), base: 0 }
-    : { values, low, factor: 0, base: weight * Math.min(1, low) }
+    : { values, low, factor: 0, base: weight * Math.max(0, Math.min(1, low)) }
 }
+
+const scaleAll = (scores: Scores, candidates: Int32Array): Partial<Record<Scored, Share>> =>
+  Record.filterMap(
+    weights,
+    (weight, name) => Option.map(Option.fromNullable(scores[name]), (values) => scaleOver(candidates, values, weight))
+  )
 
 const shareOf = ({ base, factor, low, values }: Share, position: number): number =>
   base + factor * (values[position]! - low)
 
-const sumShares = (shares: Iterable<Share>, candidates: ReadonlyArray<number>, length: number): Float64Array => {
+const sumShares = (shares: Partial<Record<Scored, Share>>, candidates: Int32Array, length: number): Float64Array => {
   const total = new Float64Array(length)
-  for (const share of shares) {
-    for (const position of candidates) total[position]! += shareOf(share, position)
+  for (const { base, factor, low, values } of Object.values(shares)) {
+    for (let i = 0; i < candidates.length; i++) {
+      const position = candidates[i]!
+      total[position]! += base + factor * (values[position]! - low)
+    }
   }
   return total
 }
 
-const silence = (index: ScopeIndex): Float64Array => new Float64Array(index.memories.length)
+const steps = 1_024
 
-const isReached = (signals: ReadonlyArray<Float64Array>, position: number): boolean => {
-  for (const values of signals) if (values[position]! > 0) return true
-  return false
+/** The best by score, at least `limit` of them: all that share the step of the last one. */
+const takeBest = (candidates: Int32Array, scores: Float64Array, limit: number): Int32Array => {
+  let low = Infinity
+  let high = -Infinity
+  for (let i = 0; i < candidates.length; i++) {
+    const score = scores[candidates[i]!]!
+    if (score < low) low = score
+    if (score > high) high = score
+  }
+  if (high === low) return candidates.subarray(Math.max(0, candidates.length - limit))
+  const stepOf = (position: number) => Math.min(steps - 1, Math.floor(steps * (scores[position]! - low) / (high - low)))
+  const counts = new Int32Array(steps)
+  for (let i = 0; i < candidates.length; i++) counts[stepOf(candidates[i]!)]!++
+  let step = steps - 1
+  for (let count = counts[step]!; count < limit && step > 0; count += counts[step]!) step--
+  return candidates.filter((position) => stepOf(position) >= step)
+}
+
+/** A first pass over many: signs in place of vectors. */
+const narrow = (
+  index: ScopeIndex,
+  accepted: Int32Array,
+  scores: Scores,
+  meaning: Int8Array | undefined
+): Int32Array => {
+  if (accepted.length <= rankerWeights.candidates) return accepted
+  const estimate = new Float64Array(index.memories.length)
+  if (meaning !== undefined) index.vectors.estimate(meaning, accepted, estimate)
+  const total = sumShares(scaleAll({ ...scores, meaning: estimate }, accepted), accepted, index.memories.length)
+  return takeBest(accepted, total, rankerWeights.candidates)
+}
+
+/** Best score first; of equals the newer first. */
+const byScore = (scores: Float64Array) => (one: number, other: number): boolean => {
+  const difference = scores[one]! - scores[other]!
+  return difference > 0 || (difference === 0 && one > other)
+}
+
+/** How much each of the best loses for being like a better one; those that stay before the rest are told in order. */
+const spreadOut = (
+  index: ScopeIndex,
+  best: ReadonlyArray<number>,
+  total: Float64Array,
+  { depth, limit }: { readonly depth: number; readonly limit: number }
+) => {
+  const { from, penalty } = rankerWeights.diversity
+  const waiting = [...best]
+  const losses = waiting.map(() => 0)
+  const chosen: Array<readonly [position: number, loss: number]> = []
+  while (waiting.length > 0 && chosen.length < limit) {
+    let first = 0
+    for (let i = 1; i < waiting.length; i++) {
+      if (total[waiting[i]!]! - losses[i]! > total[waiting[first]!]! - losses[first]!) first = i
+    }
+    const [position] = waiting.splice(first, 1)
+    const [loss] = losses.splice(first, 1)
+    chosen.push([position!, loss!])
+    if (chosen.length > depth) continue
+    for (let i = 0; i < waiting.length; i++) {
+      const likeness = index.vectors.between(position!, waiting[i]!)
+      if (likeness > from) losses[i] = Math.max(losses[i]!, penalty * (likeness - from) / (1 - from))
+    }
+  }
+  return chosen
 }
 
 /**
  * The best `limit` memories among those that `accepts` lets through, best first. A query without any content word has
  * nothing to match and is answered by recency and importance; any other query is answered only by memories that some
- * lexical signal reaches.
+ * word, a date or the meaning reaches. `meaning` is the query's vector.
  *
  * @since 0.1.0
  */
 export const rankMemories = (
   index: ScopeIndex,
   query: string,
-  options: { readonly limit: number; readonly accepts: (memory: IndexedMemory) => boolean }
+  options: {
+    readonly limit: number
+    readonly accepts: (memory: IndexedMemory) => boolean
+    readonly meaning?: Int8Array | undefined
+  }
 ): ReadonlyArray<Ranked> => {
-  const terms = queryTerms(query)
-  const lexical = terms.size === 0 ? {} : scoreLexically(index, terms)
-  const lexicalValues = Object.values(lexical)
-  const candidates: Array<number> = []
-  for (let position = 0; position < index.memories.length; position++) {
-    if ((terms.size === 0 || isReached(lexicalValues, position)) && options.accepts(index.memories[position]!)) {
-      candidates.push(position)
-    }
-  }
-  const values = {
-    ...lexical,
-    recency: scoreRecency(index, candidates),
-    importance: scoreImportance(index, candidates)
-  }
-  const shares = Record.map(
-    rankerWeights.signals,
-    (weight, name) => scaleOver(candidates, values[name] ?? silence(index), weight)
-  )
-  const total = sumShares(Object.values(shares), candidates, index.memories.length)
-  return takeFirst(candidates, options.limit, byScore(total)).map((position) => ({
-    memory: index.memories[position]!,
-    score: total[position]!,
-    explain: () => Record.map(shares, (share) => shareOf(share, position))
+  const { memories } = index
+  const words = queryTerms(query)
+  const accepted = gather(memories.length, (position) => options.accepts(memories[position]!))
+  const first = words.size === 0 ? {} : scoreWords(index, query, words)
+  const narrowed = narrow(index, accepted, first, options.meaning)
+  const meaning = new Float64Array(memories.length)
+  if (options.meaning !== undefined) index.vectors.score(options.meaning, narrowed, meaning)
+  const reaching = Object.values(first)
+  const candidates = words.size === 0
+    ? narrowed
+    : narrowed.filter((position) =>
+      meaning[position]! >= rankerWeights.leastMeaning || reaching.some((values) => values[position]! > 0)
+    )
+  const shares = scaleAll({
+    ...first,
+    meaning,
+    statement: Float64Array.from(memories, ({ asks }) => 1 - asks),
+    recency: Signals.scoreRecency(index, candidates),
+    importance: Float64Array.from(memories, ({ importance }) => importance)
+  }, candidates)
+  const total = sumShares(shares, candidates, memories.length)
+  const depth = words.size === 0 ? 0 : rankerWeights.diversity.depth
+  const pool = takeFirst(candidates, options.limit + Math.min(options.limit, depth), byScore(total))
+  return spreadOut(index, pool, total, { depth, limit: options.limit }).map(([position, loss]) => ({
+    memory: memories[position]!,
+    score: total[position]! - loss,
+    explain: () => ({
+      ...Record.map(weights, (_, name) => shares[name] === undefined ? 0 : shareOf(shares[name], position)),
+      diversity: -loss
+    })
   }))
 }

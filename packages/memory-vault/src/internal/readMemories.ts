@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Memory, MemoryId, MemoryType, ScopeStats } from "../Memory.ts"
+import { fromBlob } from "./embedTexts.ts"
 import type { IndexedMemory } from "./indexScope.ts"
 import { memoryColumns, toIndexed, toMemory } from "./memoryRows.ts"
 import type { IndexRow, MemoryRow, ScopeRow } from "./memoryRows.ts"
@@ -36,7 +37,7 @@ const docsJson = (docs: ReadonlyArray<number>): string => JSON.stringify(docs)
  */
 export const readScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow | undefined, SqlError> =>
   Effect.map(
-    sql<ScopeRow>`SELECT id, version, removed, memories, terms,
+    sql<ScopeRow>`SELECT id, version, removed, memories, terms, embedder,
         EXISTS (SELECT 1 FROM vault_procedures p WHERE p.scope = vault_scopes.id) AS procedures,
         EXISTS (SELECT 1 FROM vault_summaries s WHERE s.scope = vault_scopes.id) AS summaries
       FROM vault_scopes
@@ -51,7 +52,7 @@ export const readScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow
  */
 export interface IndexRows {
   readonly scope: ScopeRow | undefined
-  readonly memories: ReadonlyArray<IndexedMemory>
+  readonly memories: ReadonlyArray<{ readonly memory: IndexedMemory; readonly vector: Int8Array | undefined }>
   readonly postings: ReadonlyArray<{ readonly doc: number; readonly term: string; readonly frequency: number }>
 }
 
@@ -64,12 +65,20 @@ export const readIndex = (sql: SqlClient, key: ScopeKey, after: number): Effect.
   sql.withTransaction(Effect.gen(function*() {
     const scope = yield* readScope(sql, key)
     if (scope === undefined) return { scope, memories: [], postings: [] }
-    const rows = yield* sql<IndexRow>`
-      SELECT doc, type, source, session, speaker, coalesce(event_time, created_at) AS at, importance, valid_from, valid_to
+    const rows = yield* sql<IndexRow & { readonly vector: Uint8Array | null }>`
+      SELECT doc, type, source, session, speaker, coalesce(event_time, created_at) AS at, importance, asks, valid_from,
+        valid_to, CASE WHEN embedder = ${scope.embedder} THEN vector END AS vector
       FROM vault_memories WHERE scope = ${scope.id} AND doc > ${after} ORDER BY doc`
     const postings = yield* sql<IndexRows["postings"][number]>`
       SELECT doc, term, frequency FROM vault_postings WHERE scope = ${scope.id} AND doc > ${after}`
-    return { scope, memories: rows.map(toIndexed), postings }
+    return {
+      scope,
+      memories: rows.map((row) => ({
+        memory: toIndexed(row),
+        vector: row.vector === null ? undefined : fromBlob(row.vector)
+      })),
+      postings
+    }
   }))
 
 /**

@@ -12,7 +12,10 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type { Memory, MemoryChange, MemoryId, MemoryRevision } from "../Memory.ts"
 import { IngestionError, MemoryNotFound, VersionConflict } from "../MemoryVaultError.ts"
-import type { StorageError } from "../MemoryVaultError.ts"
+import type { EmbedderMismatch, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
+import { checkEmbedder } from "./embedMemories.ts"
+import type { VaultEmbedder } from "./embedMemories.ts"
+import { embedTexts, toBlob } from "./embedTexts.ts"
 import { guard, memoryColumns, toMemory, toRevision } from "./memoryRows.ts"
 import type { MemoryRow, RevisionRow } from "./memoryRows.ts"
 import { prepareMemory } from "./prepareMemory.ts"
@@ -53,12 +56,26 @@ const keepRevision = (sql: SqlClient, scope: number, id: MemoryId, version: numb
     FROM vault_memories WHERE scope = ${scope} AND id = ${id} AND version = ${version}
     RETURNING doc`
 
-const rewrite = (sql: SqlClient, doc: number, draft: Draft, change: MemoryChange, now: number) => {
+/** A draft as it goes into the row. */
+interface Embedded {
+  readonly draft: Draft
+  readonly vector: Int8Array
+}
+
+const rewrite = (
+  sql: SqlClient,
+  doc: number,
+  { draft, vector }: Embedded,
+  embedder: number,
+  change: MemoryChange,
+  now: number
+) => {
   const statedTo = draft.validTo === undefined ? null : DateTime.toEpochMillis(draft.validTo)
   const end = change.validTo === undefined ? sql`stated_to` : sql`${statedTo}`
   return sql`UPDATE vault_memories SET
       digest = ${digestOf(draft.text)}, type = ${draft.type}, text = ${draft.text}, tokens = ${draft.tokens},
-      importance = ${draft.importance}, metadata = ${draft.metadataJson ?? null},
+      importance = ${draft.importance}, asks = ${draft.asks}, embedder = ${embedder}, vector = ${toBlob(vector)},
+      metadata = ${draft.metadataJson ?? null},
       event_time = ${draft.eventTime === undefined ? null : DateTime.toEpochMillis(draft.eventTime)},
       valid_from = ${DateTime.toEpochMillis(draft.validFrom ?? DateTime.unsafeMake(now))},
       stated_to = ${end}, valid_to = ${end}, superseded_by = NULL, version = version + 1, updated_at = ${now}
@@ -71,23 +88,28 @@ const reviseMemory = (
   key: ScopeKey,
   id: MemoryId,
   change: MemoryChange,
-  draft: Draft,
+  embedded: Embedded,
+  embedder: VaultEmbedder,
   now: number
-): Effect.Effect<Memory | undefined, SqlError> =>
+): Effect.Effect<Memory | undefined, SqlError | EmbedderMismatch> =>
   sql.withTransaction(Effect.gen(function*() {
     const after = yield* takeLock(sql)
     const scope = yield* readScope(sql, key)
     if (scope === undefined) return undefined
+    yield* checkEmbedder(sql, scope.embedder, embedder)
+    const { draft } = embedded
     const [kept] = yield* keepRevision(sql, scope.id, id, change.version)
     if (kept === undefined) return undefined
-    yield* rewrite(sql, kept.doc, draft, change, now)
+    yield* rewrite(sql, kept.doc, embedded, embedder.id, change, now)
     const removed = yield* deletePostings(sql, scope.id, kept.doc)
     yield* insertPostings(sql, scope.id, kept.doc, draft.terms)
     const slots = yield* deleteFacts(sql, scope.id, kept.doc)
     yield* insertFacts(sql, scope.id, kept.doc, draft.facts)
     yield* settleSlots(sql, scope.id, [...slots, ...draft.facts.map(({ slot }) => slot)])
     yield* sql`UPDATE vault_scopes
-      SET version = ${after}, removed = ${after}, terms = terms + ${sumOf(draft.terms) - removed}
+      SET version = ${after}, removed = ${after}, embedder = ${embedder.id}, terms = terms + ${
+      sumOf(draft.terms) - removed
+    }
       WHERE id = ${scope.id}`
     const [row] = yield* sql<MemoryRow>`
       SELECT ${sql.literal(memoryColumns)} FROM vault_memories WHERE doc = ${kept.doc}`
@@ -114,15 +136,20 @@ const expectVersion = (sql: SqlClient, key: ScopeKey, id: MemoryId, version: num
 export const updateMemory = (
   sql: SqlClient,
   key: ScopeKey,
-  options: PrepareOptions,
+  options: PrepareOptions & { readonly embedder: VaultEmbedder },
   id: MemoryId,
   change: MemoryChange
-): Effect.Effect<Memory, MemoryNotFound | VersionConflict | IngestionError | StorageError> =>
+): Effect.Effect<
+  Memory,
+  MemoryNotFound | VersionConflict | IngestionError | EmbeddingError | EmbedderMismatch | StorageError
+> =>
   Effect.gen(function*() {
     const memory = yield* expectVersion(sql, key, id, change.version)
     const draft = yield* prepareChange(memory, change, options)
+    const [vector] = yield* embedTexts(options.embedder.service, [draft.text])
     const now = yield* Clock.currentTimeMillis
-    const revised = yield* guard("update")(reviseMemory(sql, key, id, change, draft, now))
+    const embedded = { draft, vector: vector! }
+    const revised = yield* guard("update")(reviseMemory(sql, key, id, change, embedded, options.embedder, now))
     // Someone was faster between the two reads, so the memory is gone or has another version.
     return revised ?? (yield* expectVersion(sql, key, id, change.version))
   })

@@ -4,12 +4,14 @@
  * @since 0.1.0
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
+import * as Arr from "effect/Array"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Metric from "effect/Metric"
+import type * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type {
   MemoryChange,
@@ -24,10 +26,14 @@ import type { ClassifierRule } from "../MemoryClassifier.ts"
 import type { UserMemory } from "../MemoryVault.ts"
 import { InvalidQuery } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
+import type { RerankerService } from "../Reranker.ts"
 import * as Telemetry from "../Telemetry.ts"
-import type { CurrentIndex, IndexCache } from "./cacheIndexes.ts"
+import type { IndexCache } from "./cacheIndexes.ts"
 import type { SummaryCache } from "./cacheSummaries.ts"
+import type { VaultEmbedder } from "./embedMemories.ts"
+import { embedTexts } from "./embedTexts.ts"
 import { exportScope } from "./exportScope.ts"
+import { findMemories } from "./findMemories.ts"
 import { fitShared } from "./fitShared.ts"
 import { importScope } from "./importScope.ts"
 import type { IndexedMemory } from "./indexScope.ts"
@@ -37,9 +43,9 @@ import { guard } from "./memoryRows.ts"
 import { prepareMemory } from "./prepareMemory.ts"
 import type { Draft } from "./prepareMemory.ts"
 import type { ChangeHub } from "./publishChanges.ts"
-import { rankMemories } from "./rankMemories.ts"
-import { readMemories, readMemory, readPage, readStats } from "./readMemories.ts"
+import { readMemory, readPage, readStats } from "./readMemories.ts"
 import type { RowFilter } from "./readMemories.ts"
+import { reembedScope } from "./reembedScope.ts"
 import { readHistory, updateMemory } from "./reviseMemory.ts"
 import type { JobRunner } from "./runJobs.ts"
 import type { ScopeKey } from "./scopeKey.ts"
@@ -47,7 +53,6 @@ import { makeCompress, makeJobs, makeSummaries } from "./serveJobs.ts"
 import { makeProcedural, makeWorking } from "./serveNotes.ts"
 import { makeSession } from "./serveSession.ts"
 import { placeSummaries, withoutSummaries } from "./standIn.ts"
-import type { Best } from "./standIn.ts"
 import { insertMemories, removeMemory, removeScope, truncateLog } from "./writeMemories.ts"
 
 /**
@@ -64,6 +69,8 @@ export interface VaultParts {
   readonly maxTextLength: number
   readonly maxMemories: number
   readonly changes: ChangeHub
+  readonly embedder: VaultEmbedder
+  readonly reranker: Option.Option<RerankerService>
   readonly jobs: JobRunner
   readonly summaries: SummaryCache
 }
@@ -106,9 +113,10 @@ const saveBatch = (key: ScopeKey, parts: VaultParts) =>
         )
       }
     )
-    const written = yield* guard("save")(
-      insertMemories(parts.sql, key, prepared.flatMap(({ memories }) => memories), parts.maxMemories)
-    )
+    const all = prepared.flatMap(({ memories }) => memories)
+    const vectors = yield* embedTexts(parts.embedder.service, all.map(({ text }) => text))
+    const embedded = Arr.zipWith(all, vectors, (draft, vector) => ({ ...draft, vector }))
+    const written = yield* guard("save")(insertMemories(parts.sql, key, parts.embedder, embedded, parts.maxMemories))
     parts.cache.apply(key, written)
     let from = 0
     const results = prepared.map(({ blocks, memories: drafts }): SaveResult => {
@@ -191,24 +199,6 @@ const toAccepts = (query: RecallQuery, now: number) =>
     return (memory: IndexedMemory): boolean => memory.validTo > openAt && memory.validFrom <= begunBy && accepts(memory)
   })
 
-/** The best memories with their texts, before any budget. */
-const findBest = (
-  current: CurrentIndex,
-  sql: SqlClient,
-  query: RecallQuery,
-  options: { readonly limit: number; readonly accepts: (memory: IndexedMemory) => boolean }
-) =>
-  Effect.gen(function*() {
-    const ranked = rankMemories(current.index, query.query, options)
-    if (ranked.length === 0) return []
-    const memories = yield* guard("recall")(readMemories(sql, current.scope, ranked.map(({ memory }) => memory.doc)))
-    return ranked.flatMap(({ explain, memory: { doc }, score }): ReadonlyArray<Best> => {
-      const memory = memories.get(doc)
-      if (memory === undefined) return []
-      return [{ doc, recalled: query.explain === true ? { memory, score, signals: explain() } : { memory, score } }]
-    })
-  })
-
 /** The entries of the prompt block before any budget. */
 const findEntries = (key: ScopeKey, parts: VaultParts, query: RecallQuery, topK: number) =>
   Effect.gen(function*() {
@@ -216,7 +206,7 @@ const findEntries = (key: ScopeKey, parts: VaultParts, query: RecallQuery, topK:
     const current = yield* parts.cache.get(key)
     if (current === undefined) return { hasProcedures: false, best: [], entries: [] }
     const { hasProcedures, hasSummaries } = current
-    const best = yield* findBest(current, parts.sql, query, { limit: topK, accepts })
+    const best = yield* findMemories(current, parts, query, { limit: topK, accepts })
     const entries = hasSummaries
       ? yield* placeSummaries(parts.summaries, parts.sql, {
         current,
@@ -331,6 +321,7 @@ export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => 
         Effect.tap(parts.jobs.wake),
         Effect.withSpan(Telemetry.spans.import)
       ),
+    reembed: () => reembedScope(parts.sql, key, parts.embedder),
     changes: parts.changes.subscribe(key),
     stats: guard("stats")(readStats(parts.sql, key)).pipe(Effect.withSpan(Telemetry.spans.stats)),
     procedural: makeProcedural(key, parts)

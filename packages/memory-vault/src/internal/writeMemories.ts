@@ -11,6 +11,10 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { ErasureReceipt, Memory, MemoryId } from "../Memory.ts"
 import { IngestionError, QuotaExceeded } from "../MemoryVaultError.ts"
+import type { EmbedderMismatch } from "../MemoryVaultError.ts"
+import { checkEmbedder } from "./embedMemories.ts"
+import type { VaultEmbedder } from "./embedMemories.ts"
+import { toBlob } from "./embedTexts.ts"
 import type { IndexedMemory } from "./indexScope.ts"
 import { memoryColumns, only, toIndexed, toMemory } from "./memoryRows.ts"
 import type { MemoryRow, ScopeRow } from "./memoryRows.ts"
@@ -29,6 +33,8 @@ import type { Validity } from "./supersedeFacts.ts"
 export interface NewMemory extends Draft {
   readonly id: MemoryId
   readonly createdAt: DateTime.Utc
+  /** Of the vault's embedder. */
+  readonly vector: Int8Array
   /** Chunks of one save without a session are each other's context. */
   readonly source: string
   /** The idempotency key of its save, and which chunk of it this is. */
@@ -45,6 +51,7 @@ export interface NewMemory extends Draft {
 interface IndexEntry {
   readonly memory: IndexedMemory
   readonly terms: ReadonlyMap<string, number>
+  readonly vector: Int8Array
 }
 
 /**
@@ -122,7 +129,7 @@ export const openScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow
       ? only(
         sql<ScopeRow>`INSERT INTO vault_scopes (tenant, user, agent, version, removed, memories, terms)
           VALUES (${key.tenant}, ${key.user}, ${key.agent}, 0, 0, 0, 0)
-          RETURNING id, version, removed, memories, terms, 0 AS procedures, 0 AS summaries`
+          RETURNING id, version, removed, memories, terms, embedder, 0 AS procedures, 0 AS summaries`
       )
       : Effect.succeed(found))
 
@@ -161,12 +168,17 @@ export const deletePostings = (sql: SqlClient, scope: number, doc: number): Effe
  *
  * @since 0.1.0
  */
-export const insertNew = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effect<MemoryRow, SqlError> =>
+export const insertNew = (
+  sql: SqlClient,
+  scope: number,
+  embedder: number,
+  draft: NewMemory
+): Effect.Effect<MemoryRow, SqlError> =>
   Effect.tap(
     only(
       sql<MemoryRow>`INSERT INTO vault_memories
         (scope, id, digest, type, text, tokens, importance, occurrences, source, session, speaker, role, event_time,
-          metadata, created_at, version, updated_at, valid_from, stated_to, valid_to)
+          metadata, created_at, version, updated_at, valid_from, stated_to, valid_to, asks, embedder, vector)
         VALUES (${scope}, ${draft.id}, ${digestOf(draft.text)}, ${draft.type}, ${draft.text}, ${draft.tokens},
           ${draft.importance}, ${draft.occurrences ?? 1}, ${draft.source}, ${draft.sessionId ?? null}, ${
         draft.speaker ?? null
@@ -176,7 +188,8 @@ export const insertNew = (sql: SqlClient, scope: number, draft: NewMemory): Effe
           ${draft.version ?? 1}, ${DateTime.toEpochMillis(draft.updatedAt ?? draft.createdAt)}, ${
         DateTime.toEpochMillis(draft.validFrom ?? draft.createdAt)
       },
-          ${toMillisOrNull(draft.validTo)}, ${toMillisOrNull(draft.validTo)})
+          ${toMillisOrNull(draft.validTo)}, ${toMillisOrNull(draft.validTo)}, ${draft.asks}, ${embedder},
+          ${toBlob(draft.vector)})
         RETURNING ${sql.literal(memoryColumns)}`
     ),
     ({ doc }) =>
@@ -186,6 +199,7 @@ export const insertNew = (sql: SqlClient, scope: number, draft: NewMemory): Effe
 const storeOne = (
   sql: SqlClient,
   scope: number,
+  embedder: number,
   draft: NewMemory
 ): Effect.Effect<Stored & { readonly doc: number }, SqlError> =>
   Effect.gen(function*() {
@@ -193,20 +207,31 @@ const storeOne = (
     if (merged !== undefined) {
       return { memory: yield* toMemory(merged), entry: undefined, repeated: false, doc: merged.doc }
     }
-    const row = yield* insertNew(sql, scope, draft)
-    const memory = toIndexed({ ...row, source: draft.source, at: row.event_time ?? row.created_at })
-    return { memory: yield* toMemory(row), entry: { memory, terms: draft.terms }, repeated: false, doc: row.doc }
+    const row = yield* insertNew(sql, scope, embedder, draft)
+    const memory = toIndexed({
+      ...row,
+      source: draft.source,
+      at: row.event_time ?? row.created_at,
+      asks: draft.asks
+    })
+    return {
+      memory: yield* toMemory(row),
+      entry: { memory, terms: draft.terms, vector: draft.vector },
+      repeated: false,
+      doc: row.doc
+    }
   })
 
 /** A chunk of a save with a key is looked up by it first. */
 const storeKeyed = (
   sql: SqlClient,
   scope: number,
+  embedder: number,
   draft: NewMemory
 ): Effect.Effect<Stored, SqlError | IngestionError> =>
   Effect.gen(function*() {
     const { saveKey } = draft
-    if (saveKey === undefined) return yield* storeOne(sql, scope, draft)
+    if (saveKey === undefined) return yield* storeOne(sql, scope, embedder, draft)
     const digest = digestOf(draft.text)
     const [known] = yield* sql<{ readonly doc: number | null; readonly digest: number }>`
       SELECT doc, digest FROM vault_save_keys
@@ -217,7 +242,7 @@ const storeKeyed = (
         SELECT ${sql.literal(memoryColumns)} FROM vault_memories WHERE doc = ${known.doc}`
       return { memory: row === undefined ? undefined : yield* toMemory(row), entry: undefined, repeated: true }
     }
-    const stored = yield* storeOne(sql, scope, draft)
+    const stored = yield* storeOne(sql, scope, embedder, draft)
     yield* sql`INSERT INTO vault_save_keys (scope, key, place, digest, doc)
       VALUES (${scope}, ${saveKey.key}, ${saveKey.place}, ${digest}, ${stored.doc})`
     return stored
@@ -242,13 +267,15 @@ const withValidity = (memory: Memory, settled: ReadonlyArray<Validity>): Memory 
 export const insertMemories = (
   sql: SqlClient,
   key: ScopeKey,
+  embedder: VaultEmbedder,
   drafts: ReadonlyArray<NewMemory>,
   maxMemories: number
-): Effect.Effect<Written, SqlError | QuotaExceeded | IngestionError> =>
+): Effect.Effect<Written, SqlError | EmbedderMismatch | QuotaExceeded | IngestionError> =>
   sql.withTransaction(Effect.gen(function*() {
     const after = yield* takeLock(sql)
     const scope = yield* openScope(sql, key)
-    const stored = yield* Effect.forEach(drafts, (draft) => storeKeyed(sql, scope.id, draft))
+    yield* checkEmbedder(sql, scope.embedder, embedder)
+    const stored = yield* Effect.forEach(drafts, (draft) => storeKeyed(sql, scope.id, embedder.id, draft))
     const added = stored.flatMap(({ entry }) => entry === undefined ? [] : [entry])
     if (added.length > 0 && scope.memories + added.length > maxMemories) {
       return yield* new QuotaExceeded({ resource: "memories", limit: maxMemories })
@@ -257,7 +284,7 @@ export const insertMemories = (
     const slots = drafts.flatMap(({ facts }) => facts.map(({ slot }) => slot))
     const settled = yield* settleSlots(sql, scope.id, slots)
     yield* sql`UPDATE vault_scopes
-      SET version = ${after}, removed = ${settled.length > 0 ? after : scope.removed},
+      SET version = ${after}, removed = ${settled.length > 0 ? after : scope.removed}, embedder = ${embedder.id},
         memories = memories + ${added.length}, terms = terms + ${terms}
       WHERE id = ${scope.id}`
     return {
@@ -320,6 +347,7 @@ export const removeScope = (
     yield* sql`DELETE FROM vault_working WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_postings WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_facts WHERE scope = ${scope.id}`
+    yield* sql`DELETE FROM vault_query_vectors WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_revisions WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_memories WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_scopes WHERE id = ${scope.id}`

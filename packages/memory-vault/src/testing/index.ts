@@ -10,11 +10,12 @@ import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { EmbedderService } from "../Embedder.ts"
 import * as MemoryScope from "../MemoryScope.ts"
 import { MemoryVault } from "../MemoryVault.ts"
-import type { UserMemory } from "../MemoryVault.ts"
+import type { RecallError, SaveError, UserMemory } from "../MemoryVault.ts"
 import { ContractViolation } from "../MemoryVaultError.ts"
-import type { BudgetExceeded, IngestionError, InvalidQuery, QuotaExceeded, StorageError } from "../MemoryVaultError.ts"
+import type { EmbeddingError } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 
 /**
@@ -34,13 +35,7 @@ export interface Law {
  * @since 0.1.0
  * @category models
  */
-export type LawFailure =
-  | ContractViolation
-  | IngestionError
-  | QuotaExceeded
-  | InvalidQuery
-  | BudgetExceeded
-  | StorageError
+export type LawFailure = ContractViolation | SaveError | RecallError
 
 const same = (law: string, actual: unknown, expected: unknown): Effect.Effect<void, ContractViolation> =>
   Equal.equals(actual, expected) || JSON.stringify(actual) === JSON.stringify(expected)
@@ -214,3 +209,66 @@ const writingLaws: ReadonlyArray<Law> = [
  * @category laws
  */
 export const laws: ReadonlyArray<Law> = [...readingLaws, ...writingLaws]
+
+/**
+ * A law of embedders.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EmbedderLaw {
+  readonly name: string
+  readonly check: (embedder: EmbedderService) => Effect.Effect<void, ContractViolation | EmbeddingError>
+}
+
+const samples = [
+  "The boat is called Nautilus.",
+  "Where is the harbour?",
+  "Bread needs flour.",
+  "私は東京に住んでいます",
+  "👍"
+]
+
+const near = (one: Float32Array, other: Float32Array): boolean =>
+  one.length === other.length && one.every((value, i) => Math.abs(value - (other[i] ?? Infinity)) < 1e-3)
+
+const embedderLaw = (
+  name: string,
+  holds: (embedder: EmbedderService) => Effect.Effect<boolean, EmbeddingError>
+): EmbedderLaw => ({
+  name,
+  check: (embedder) => Effect.flatMap(holds(embedder), (actual) => same(name, actual, true))
+})
+
+/**
+ * What a vault relies on in every embedder.
+ *
+ * @since 0.1.0
+ * @category laws
+ */
+export const embedderLaws: ReadonlyArray<EmbedderLaw> = [
+  embedderLaw(
+    "a vector for each text, of the dimension it says, finite and not zero",
+    (embedder) =>
+      Effect.map(
+        embedder.embed(samples),
+        (vectors) =>
+          vectors.length === samples.length && vectors.every((vector) =>
+            vector.length === embedder.dimension && vector.every(Number.isFinite) && vector.some((value) => value !== 0)
+          )
+      )
+  ),
+  embedderLaw(
+    "a text has the same vector alone as among others, in whatever order",
+    (embedder) =>
+      Effect.gen(function*() {
+        const together = yield* embedder.embed(samples.toReversed())
+        const alone = yield* Effect.forEach(samples, (text) => embedder.embed([text]))
+        return alone.every(([vector], i) => {
+          const other = together[samples.length - 1 - i]
+          return vector !== undefined && other !== undefined && near(vector, other)
+        })
+      })
+  ),
+  embedderLaw("no text, no vector", (embedder) => Effect.map(embedder.embed([]), (vectors) => vectors.length === 0))
+]
