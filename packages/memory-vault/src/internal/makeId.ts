@@ -20,11 +20,14 @@ const digits = (value: number, length: number): string => {
   return text
 }
 
-/** The 26 characters, which differ even within one millisecond and when the clock goes back. */
+/**
+ * The 26 characters, which differ even within one millisecond and when the clock goes back. A time that they cannot
+ * hold, before 1970, sorts first.
+ */
 const makeTail = (millis: number): Effect.Effect<string> =>
   Effect.map(
     Effect.replicateEffect(Random.nextIntBetween(0, 2 ** 20), 4),
-    (random) => `${digits(millis, 10)}${random.map((bits) => digits(bits, 4)).join("")}`
+    (random) => `${digits(Math.max(0, Math.floor(millis)), 10)}${random.map((bits) => digits(bits, 4)).join("")}`
   )
 
 /**
