@@ -412,3 +412,47 @@ export class RunStateError extends Schema.TaggedError<RunStateError>()("RunState
     return `Run "${this.runId}": ${this.detail}`
   }
 }
+
+/**
+ * A sealed state cannot be used. Nothing of it was decoded.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class StateError extends Schema.TaggedError<StateError>()("StateError", {
+  reason: Schema.Literal("Malformed", "NotAuthentic", "TooLarge", "Unavailable"),
+  detail: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  /**
+   * Whether the same request may succeed later.
+   *
+   * @since 0.1.0
+   */
+  get retryable(): boolean {
+    return this.reason === "Unavailable"
+  }
+  override get message(): string {
+    return `The state of the conversation was refused: ${this.detail}`
+  }
+}
+
+/**
+ * An endpoint refuses a request. `status` is that of HTTP; `type` and `code`
+ * are those of the OpenAI protocol.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EndpointError extends Schema.TaggedError<EndpointError>()("EndpointError", {
+  status: Schema.Number,
+  type: Schema.String,
+  detail: Schema.String,
+  code: Schema.optional(Schema.String),
+  param: Schema.optional(Schema.String),
+  retryAfterMillis: Schema.optional(Schema.Number)
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
