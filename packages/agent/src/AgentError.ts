@@ -291,6 +291,22 @@ export class ImageError extends Schema.TaggedError<ImageError>()("ImageError", {
 }
 
 /**
+ * Another agent was asked and did not answer.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AskError extends Schema.TaggedError<AskError>()("AskError", {
+  reason: Schema.Literal("Failed", "Suspended"),
+  agent: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `The agent "${this.agent}" did not answer: ${this.detail}`
+  }
+}
+
+/**
  * An MCP server did not do what was asked.
  *
  * - `Unavailable`: there is no connection now; a new one is being made

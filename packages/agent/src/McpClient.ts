@@ -31,7 +31,7 @@ export interface ServerOptions {
   readonly name: string
   /** How long a call may take; told progress begins the time anew. Default: 1 minute. */
   readonly timeout?: Duration.DurationInput
-  /** How many calls may run at the same time in one run. Default: 4. */
+  /** How many calls may run at the same time, across runs. Default: 4. */
   readonly concurrency?: number
   /** What was approved before: the digests of tools by their names. Default: what is seen first is approved. */
   readonly pins?: Readonly<Record<string, string>>

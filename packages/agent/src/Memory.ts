@@ -27,7 +27,8 @@ export interface Note {
 
 /**
  * `recall` gives the best note first; `tokenBudget` bounds the length of all
- * notes together (a token is about four characters).
+ * notes together (a token is about four characters). `forget` says whether
+ * there was such a note.
  *
  * @since 0.1.0
  * @category services
@@ -41,6 +42,7 @@ export class Memory extends Context.Tag("@sennit/agent/Memory")<Memory, {
     { readonly notes: ReadonlyArray<Note> },
     MemoryError
   >
+  readonly forget: (id: string) => Effect.Effect<boolean, MemoryError>
 }>() {}
 
 const maxNotes = 10_000
@@ -55,6 +57,7 @@ const defaultTokenBudget = 1000
  * @category layers
  */
 export const layerMemory: Layer.Layer<Memory> = Layer.sync(Memory, () => {
+  let made = 0
   const notes: Array<{ readonly id: string; readonly text: string; readonly savedAt: DateTime.Utc }> = []
   return Memory.of({
     remember: ({ text }) =>
@@ -65,9 +68,15 @@ export const layerMemory: Layer.Layer<Memory> = Layer.sync(Memory, () => {
             : `There are ${maxNotes} notes, which is the limit. Nothing was stored.`
           return yield* new MemoryError({ reason: "TooLarge", detail })
         }
-        const note = { id: `note-${notes.length + 1}`, text, savedAt: yield* DateTime.now }
+        const note = { id: `note-${++made}`, text, savedAt: yield* DateTime.now }
         notes.push(note)
         return { id: note.id, text }
+      }),
+    forget: (id) =>
+      Effect.sync(() => {
+        const index = notes.findIndex((note) => note.id === id)
+        if (index >= 0) notes.splice(index, 1)
+        return index >= 0
       }),
     recall: ({ query, tokenBudget = defaultTokenBudget }) =>
       Effect.sync(() => {

@@ -4,9 +4,12 @@
  *
  * @since 0.1.0
  */
+import { Memory as VaultNote } from "@sennit/memory-vault"
 import type { MemoryVault } from "@sennit/memory-vault"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { MemoryError } from "../AgentError.ts"
 import { Memory } from "../Memory.ts"
 
@@ -16,6 +19,8 @@ const toMemoryError = (error: { readonly _tag: string; readonly message: string 
     detail: error.message,
     cause: error
   })
+
+const asId = Schema.decodeOption(VaultNote.MemoryId)
 
 /** How many memories one recall gives the model at most. */
 const topK = 8
@@ -31,6 +36,11 @@ export const make = (memory: MemoryVault.UserMemory): typeof Memory.Service => (
       first === undefined
         ? Effect.fail(new MemoryError({ reason: "Rejected", detail: "The text is empty. Nothing was stored." }))
         : Effect.succeed({ id: first.id, text })),
+  forget: (id) =>
+    Option.match(asId(id), {
+      onNone: () => Effect.succeed(false),
+      onSome: (known) => Effect.mapError(memory.forget(known), toMemoryError)
+    }),
   recall: ({ query, tokenBudget = defaultTokenBudget }) =>
     memory.recall({ query, tokenBudget, topK }).pipe(
       Effect.map(({ memories }) => ({

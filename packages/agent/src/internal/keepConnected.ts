@@ -23,6 +23,8 @@ export interface Described {
 /** @internal A server with its connection, while there is one, and what is known of it. */
 export interface LiveServer {
   readonly options: Server
+  /** What all calls of the server share, across runs. */
+  readonly permits: Effect.Semaphore
   readonly connection: () => Connection | undefined
   readonly described: () => ReadonlyArray<Described>
   readonly isApproved: (described: Described) => boolean
@@ -34,6 +36,7 @@ export interface LiveServer {
 /** A description that is longer than this fills a model's context: such a tool is not offered. */
 const maxDescriptionChars = 50_000
 const maxTools = 200
+const defaultConcurrency = 4
 const firstPause = 500
 const longestPause = 30_000
 const pingEvery = "30 seconds"
@@ -44,6 +47,7 @@ export const keepConnected = (
   httpClient: HttpClient.HttpClient
 ): Effect.Effect<LiveServer, never, Scope> =>
   Effect.gen(function*() {
+    const permits = yield* Effect.makeSemaphore(options.concurrency ?? defaultConcurrency)
     let connection: Connection | undefined
     let described: ReadonlyArray<Described> = []
     let detail = "It has not been connected yet."
@@ -94,6 +98,7 @@ export const keepConnected = (
     const isApproved = ({ digest, tool }: Described) => pins.get(tool.name) === digest
     return {
       options,
+      permits,
       connection: open,
       described: () => described,
       isApproved,

@@ -4,15 +4,16 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
-import { type FilesError, McpError } from "../AgentError.ts"
-import type { AgentTool, Annotations } from "../AgentTool.ts"
+import { McpError } from "../AgentError.ts"
+import type { FilesError } from "../AgentError.ts"
+import type { AgentTool, Annotations, Arguments, Stage } from "../AgentTool.ts"
 import { fromJsonSchema, make } from "../AgentTool.ts"
 import { createNew, Files } from "../Files.ts"
 import type { Connection } from "./connectMcp.ts"
 import type { Described, LiveServer } from "./keepConnected.ts"
 
-const defaultConcurrency = 4
 /** A call that goes on telling its progress ends after this long all the same. */
 const longest = "10 minutes"
 const maxFileBytes = 10 * 1024 * 1024
@@ -41,9 +42,9 @@ const uniqueName = (server: string, { digest, tool }: Described, taken: Readonly
     : `${name.slice(0, maxNameChars - 9)}_${digest.slice(0, 8)}`
 }
 
-const limits = ({ options }: LiveServer) => ({
+const limits = ({ options, permits }: LiveServer) => ({
   timeout: Duration.max(Duration.decode(longest), Duration.decode(options.timeout ?? "1 minute")),
-  concurrency: options.concurrency ?? defaultConcurrency,
+  server: permits,
   maxResultChars: 20_000
 })
 
@@ -64,7 +65,7 @@ const callable = (server: LiveServer, described: Described, name: string): Agent
     success: Schema.String,
     annotations: annotationsOf(described),
     ...limits(server),
-    handler: Effect.fn("McpClient.call")(function*(args) {
+    handler: Effect.fn("McpClient.call")(function*(args, { stage }) {
       const connection = yield* connected(server)
       const now = server.described().find(({ tool }) => tool.name === described.tool.name)
       if (now === undefined || now.digest !== described.digest || !server.isApproved(now)) {
@@ -74,13 +75,34 @@ const callable = (server: LiveServer, described: Described, name: string): Agent
           detail: `The tool "${described.tool.name}" is not what it was when this run began. Nothing was called.`
         })
       }
-      const result = yield* connection.call(described.tool.name, args, () => {})
-      const text = yield* describeResult(server.options.name, result)
+      const result = yield* callWithProgress(connection, described.tool.name, args, stage)
+      const text = yield* describeResult({ server: server.options.name, stage }, result)
       return result.isError === true
         ? yield* new McpError({ reason: "Failed", server: server.options.name, detail: text })
         : text
     })
   })
+
+/** How many reports of progress of one call are shown; a server may send them without end. */
+const maxReports = 100
+
+const callWithProgress = (
+  connection: Connection,
+  tool: string,
+  args: Arguments,
+  stage: Stage
+): Effect.Effect<CallToolResult, McpError> =>
+  Effect.scoped(Effect.gen(function*() {
+    const reports = yield* Queue.dropping<string>(maxReports)
+    yield* Queue.take(reports).pipe(
+      Effect.flatMap((report) => stage.append(`${report}\n`)),
+      Effect.repeatN(maxReports - 1),
+      Effect.forkScoped
+    )
+    return yield* connection.call(tool, args, (report) => {
+      reports.unsafeOffer(report)
+    })
+  }))
 
 const connected = (server: LiveServer): Effect.Effect<Connection, McpError> =>
   Effect.suspend(() => {
@@ -113,9 +135,11 @@ const resourceTools = (server: LiveServer, taken: ReadonlySet<string>): Readonly
       success: Schema.String,
       annotations: { openWorld: true },
       ...limits(server),
-      handler: ({ uri }) =>
+      handler: ({ uri }, { stage }) =>
         Effect.flatMap(connected(server), ({ readResource }) => readResource(uri)).pipe(
-          Effect.flatMap(({ contents }) => Effect.forEach(contents, (content) => describeContents(name, content))),
+          Effect.flatMap(({ contents }) =>
+            Effect.forEach(contents, (content) => describeContents({ server: name, stage }, content))
+          ),
           Effect.map((parts) => parts.join("\n\n"))
         )
     })
@@ -123,15 +147,21 @@ const resourceTools = (server: LiveServer, taken: ReadonlySet<string>): Readonly
   return tools.filter((tool) => !taken.has(tool.name))
 }
 
+/** Where content comes from, and where files that it becomes are shown. */
+interface Source {
+  readonly server: string
+  readonly stage: Stage
+}
+
 type Block = CallToolResult["content"][number]
 type Contents = ReadResourceResult["contents"][number]
 
 /** A result as text; pictures and other bytes become files, which the text names. */
 const describeResult = (
-  server: string,
+  from: Source,
   { content, structuredContent }: CallToolResult
 ): Effect.Effect<string, FilesError, Files> =>
-  Effect.map(Effect.forEach(content, (block) => describeBlock(server, block)), (parts) => {
+  Effect.map(Effect.forEach(content, (block) => describeBlock(from, block)), (parts) => {
     if (structuredContent === undefined) return parts.join("\n\n")
     const json = JSON.stringify(structuredContent)
     // Servers repeat structured content as text for clients that know no better.
@@ -143,15 +173,15 @@ const parseJson = Schema.decodeOption(Schema.parseJson())
 const sameJson = (text: string, json: string): boolean =>
   Option.exists(parseJson(text), (value) => JSON.stringify(value) === json)
 
-const describeBlock = (server: string, block: Block): Effect.Effect<string, FilesError, Files> => {
+const describeBlock = (from: Source, block: Block): Effect.Effect<string, FilesError, Files> => {
   switch (block.type) {
     case "text":
       return Effect.succeed(block.text)
     case "image":
     case "audio":
-      return keep(server, block.type, block.data, block.mimeType)
+      return keep(from, block.type, block.data, block.mimeType)
     case "resource":
-      return describeContents(server, block.resource)
+      return describeContents(from, block.resource)
     case "resource_link":
       return Effect.succeed(`[Resource ${block.name}: ${block.uri}]`)
     default:
@@ -159,10 +189,10 @@ const describeBlock = (server: string, block: Block): Effect.Effect<string, File
   }
 }
 
-const describeContents = (server: string, contents: Contents): Effect.Effect<string, FilesError, Files> =>
+const describeContents = (from: Source, contents: Contents): Effect.Effect<string, FilesError, Files> =>
   "text" in contents
     ? Effect.succeed(contents.text)
-    : keep(server, "resource", contents.blob, contents.mimeType ?? "application/octet-stream")
+    : keep(from, "resource", contents.blob, contents.mimeType ?? "application/octet-stream")
 
 const endings: Readonly<Record<string, string>> = {
   "image/png": ".png",
@@ -177,12 +207,18 @@ const endings: Readonly<Record<string, string>> = {
   "audio/mpeg": ".mp3"
 }
 
-const keep = (server: string, kind: string, base64: string, type: string): Effect.Effect<string, FilesError, Files> => {
+const keep = (
+  { server, stage }: Source,
+  kind: string,
+  base64: string,
+  type: string
+): Effect.Effect<string, FilesError, Files> => {
   if (base64.length * 0.75 > maxFileBytes) return Effect.succeed(`[${kind} of ${type}, too large to be kept]`)
   return Either.match(Encoding.decodeBase64(base64), {
     onLeft: () => Effect.succeed(`[${kind} of ${type} that is not valid base64]`),
     onRight: (bytes) =>
       Effect.flatMap(Files, (files) => createNew(files, `${server}-${kind}${endings[type] ?? ".bin"}`, bytes)).pipe(
+        Effect.tap(stage.attach),
         Effect.map((info) => `[${kind} kept as file "${info.name}", ${type}, ${info.size} bytes]`)
       )
   })

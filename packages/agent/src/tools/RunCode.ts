@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { AgentTool } from "../AgentTool.ts"
+import type { AgentTool, CallContext } from "../AgentTool.ts"
 import { make } from "../AgentTool.ts"
 import { CodeSandbox } from "../CodeSandbox.ts"
 import { createNew, Files } from "../Files.ts"
@@ -41,6 +41,10 @@ export const Result = Schema.Struct({
 
 const encoder = new TextEncoder()
 
+/** Variables live as long as a conversation; a run without one is a conversation of its own. */
+const sessionOf = ({ conversation, runId, user }: CallContext): string =>
+  JSON.stringify(conversation === "" ? [runId] : [user, conversation])
+
 /**
  * @since 0.1.0
  * @category tools
@@ -56,12 +60,15 @@ export const tool: AgentTool<CodeSandbox | Files> = make("run_code", {
   annotations: { sideEffect: "once", openWorld: true },
   timeout: "30 seconds",
   maxResultChars: 20_000,
-  handler: Effect.fn("RunCode.run")(function*({ code, files: names = [], language }, { runId }) {
+  handler: Effect.fn("RunCode.run")(function*({ code, files: names = [], language }, context) {
     const sandbox = yield* CodeSandbox
     const files = yield* Files
     const given = yield* Effect.forEach(names, (name) => Effect.map(readText(name), ({ text }) => ({ name, text })))
-    const { created, error, output, result } = yield* sandbox.run(runId, { language, code, files: given })
-    const kept = yield* Effect.forEach(created, ({ name, text }) => createNew(files, name, encoder.encode(text)))
+    const { created, error, output, result } = yield* sandbox.run(sessionOf(context), { language, code, files: given })
+    const kept = yield* Effect.forEach(
+      created,
+      ({ name, text }) => Effect.tap(createNew(files, name, encoder.encode(text)), context.stage.attach)
+    )
     return { output, result, error, files: kept }
   })
 })
