@@ -18,8 +18,18 @@ const { positionals: [name], values } = parseArgs({
     rounds: { type: "string", default: "5" }
   }
 })
+if (name === "demo") {
+  await ensureInstalled()
+  await build()
+  // Its rows have no peers: they are measured at the running demo.
+  const script = path.join(root, "apps/demo/benchmark/main.ts")
+  const { code } = await run(process.execPath, ["--import", "tsx", script, ...process.argv.slice(3)])
+  process.exit(code)
+}
 if (!packages.includes(name)) {
-  console.error(`usage: npm run bench -- <${packages.join("|")}> [--check] [--json FILE] [--only ROW] [--rounds N]`)
+  console.error(
+    `usage: npm run bench -- <${packages.join("|")}|demo> [--check] [--json FILE] [--only ROW] [--rounds N]`
+  )
   process.exit(2)
 }
 const folder = path.join(root, "packages", name, "benchmark")

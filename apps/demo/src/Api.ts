@@ -5,8 +5,10 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as Schema from "effect/Schema"
+import { Person } from "./Person.ts"
 
 /** A file of a conversation: its name is its identity there; `size` in bytes. */
 export const FileSummary = Schema.Struct({ name: Schema.String, size: Schema.Number })
@@ -22,10 +24,11 @@ export class ConversationSummary extends Schema.Class<ConversationSummary>("Conv
   hit: Schema.optional(Schema.String)
 }) {}
 
-/** What the person asked. */
+/** What the person asked; times are epoch milliseconds. */
 export const Question = Schema.Struct({
   type: Schema.Literal("question"),
   id: Schema.String,
+  at: Schema.Number,
   text: Schema.String,
   attachments: Schema.Array(FileSummary)
 })
@@ -33,15 +36,33 @@ export const Question = Schema.Struct({
 /** A stretch of the answer between two tool calls, in Markdown. */
 export const Text = Schema.Struct({ type: Schema.Literal("text"), id: Schema.String, text: Schema.String })
 
-/** One tool call; `arguments` is JSON text, `result` is what the model was given. */
+/**
+ * One tool call; `arguments` is JSON text, `result` is what the model was given. `arriving`: the model still writes the
+ * arguments. What is `untrusted` was written by strangers: a page or a document.
+ */
 export const Tool = Schema.Struct({
   type: Schema.Literal("tool"),
   id: Schema.String,
   name: Schema.String,
   arguments: Schema.String,
-  status: Schema.Literal("running", "done", "failed"),
+  status: Schema.Literal("arriving", "running", "done", "failed", "stopped"),
   result: Schema.String,
+  untrusted: Schema.Boolean,
+  startedAt: Schema.Number,
   durationMs: Schema.Number
+})
+
+/** How far a run is, and what it has used; not shown in the thread. */
+export const Run = Schema.Struct({
+  type: Schema.Literal("run"),
+  id: Schema.String,
+  startedAt: Schema.Number,
+  steps: Schema.Number,
+  toolCalls: Schema.Number,
+  inputTokens: Schema.Number,
+  outputTokens: Schema.Number,
+  /** Null while it goes on. */
+  durationMs: Schema.NullOr(Schema.Number)
 })
 
 /** How a run ended, and which model answered. */
@@ -50,11 +71,14 @@ export const Finish = Schema.Struct({
   id: Schema.String,
   outcome: Schema.Literal("completed", "limited", "stopped", "failed", "interrupted"),
   model: Schema.String,
-  message: Schema.String
+  message: Schema.String,
+  durationMs: Schema.Number,
+  /** Tools whose results are kept. */
+  toolsDone: Schema.Number
 })
 
 /** A block of the thread, in the order in which it happened. The id is unique in the conversation. */
-export const Block = Schema.Union(Question, Text, Tool, Finish)
+export const Block = Schema.Union(Question, Text, Tool, Run, Finish)
 export type Block = typeof Block.Type
 
 /** A conversation as it stood at event `at`; later events of the stream bring it up to date. */
@@ -105,10 +129,33 @@ export class StoredRecord extends Schema.Class<StoredRecord>("StoredRecord")({
   clear: Schema.String
 }) {}
 
+/** Who can answer; `id` is given with a question. */
+export const ModelSummary = Schema.Struct({
+  id: Schema.Literal("planner", "model"),
+  name: Schema.String
+})
+export type ModelSummary = typeof ModelSummary.Type
+
+/** The beginning of a file, for people. */
+export const Preview = Schema.Union(
+  Schema.Struct({
+    type: Schema.Literal("table"),
+    rows: Schema.Array(Schema.Array(Schema.String)),
+    isWhole: Schema.Boolean
+  }),
+  Schema.Struct({ type: Schema.Literal("text"), text: Schema.String, isWhole: Schema.Boolean }),
+  Schema.Struct({ type: Schema.Literal("image") }),
+  /** Nothing can be shown; `why` says so. */
+  Schema.Struct({ type: Schema.Literal("none"), why: Schema.String })
+)
+export type Preview = typeof Preview.Type
+
 /** What the page says about the server it talks to. */
 export class ServerInfo extends Schema.Class<ServerInfo>("ServerInfo")({
-  model: Schema.String,
-  planner: Schema.Boolean,
+  /** The first one answers when none is asked for. */
+  models: Schema.NonEmptyArray(ModelSummary),
+  /** What one answer may use. */
+  limits: Schema.Struct({ steps: Schema.Number, toolCalls: Schema.Number, seconds: Schema.Number }),
   dataFolder: Schema.String,
   /** Whom it serves. */
   person: Schema.String,
@@ -182,7 +229,7 @@ export class FileRefused extends Schema.TaggedError<FileRefused>()(
   "FileRefused",
   {
     name: Schema.String,
-    reason: Schema.Literal("TooLarge", "BadName", "Empty", "NoSuchFile", "Incomplete"),
+    reason: Schema.Literal("TooLarge", "BadName", "Empty", "NoSuchFile", "Incomplete", "BadType"),
     detail: Schema.String
   },
   HttpApiSchema.annotations({ status: 400 })
@@ -281,8 +328,46 @@ export class Receipt extends Schema.Class<Receipt>("Receipt")({
   digest: Schema.String
 }) {}
 
+/** The request needs a sign-in, and has none or one that ended. */
+export class NotSignedIn extends Schema.TaggedError<NotSignedIn>()(
+  "NotSignedIn",
+  {},
+  HttpApiSchema.annotations({ status: 401 })
+) {
+  override get message() {
+    return "You are not signed in, or your sign-in ended. Sign in; your message is kept."
+  }
+}
+
+export class SignInRefused extends Schema.TaggedError<SignInRefused>()(
+  "SignInRefused",
+  { reason: Schema.Literal("Wrong", "NameTaken", "BadName", "BadPassword", "NoAccounts") },
+  HttpApiSchema.annotations({ status: 403 })
+) {
+  override get message() {
+    return {
+      Wrong: "The name or the password is wrong. Try again.",
+      NameTaken: "This name is taken. Choose another, or sign in.",
+      BadName: "A name has 1 to 64 letters, digits, dots, dashes and underscores.",
+      BadPassword: "A password has 8 to 1000 characters.",
+      NoAccounts:
+        "This server is for one person; there is nothing to sign in to. Set SENNIT_ACCOUNTS=true to have accounts."
+    }[this.reason]
+  }
+}
+
+/** Whether people sign in here, and who has. */
+export const Account = Schema.Struct({ signsIn: Schema.Boolean, person: Schema.NullOr(Schema.String) })
+export type Account = typeof Account.Type
+
+/** Every request of the groups that have it belongs to a person. */
+export class SignedIn extends HttpApiMiddleware.Tag<SignedIn>()("SignedIn", {
+  failure: Schema.Union(NotSignedIn, StorageFailed),
+  provides: Person
+}) {}
+
 /** Why an upload is refused. */
-export const UploadRefusal = Schema.Union(FileRefused, NoSuchConversation, StorageFailed)
+export const UploadRefusal = Schema.Union(FileRefused, NoSuchConversation, StorageFailed, NotSignedIn)
 export type UploadRefusal = typeof UploadRefusal.Type
 
 const conversationPath = Schema.Struct({ conversation: Schema.String })
@@ -309,11 +394,25 @@ export class Conversations extends HttpApiGroup.make("conversations")
   .add(
     HttpApiEndpoint.post("ask", "/conversations/:conversation/runs")
       .setPath(conversationPath)
-      .setPayload(Schema.Struct({ question: Schema.NonEmptyString, attachments: Schema.Array(Schema.String) }))
+      .setPayload(
+        Schema.Struct({
+          question: Schema.NonEmptyString,
+          attachments: Schema.Array(Schema.String),
+          model: Schema.optional(ModelSummary.fields.id)
+        })
+      )
       .addSuccess(Schema.Struct({ run: Schema.String }))
       .addError(NoSuchConversation)
       .addError(ConversationBusy)
       .addError(TooManyRuns)
+      .addError(FileRefused)
+  )
+  .add(
+    HttpApiEndpoint.get("preview", "/conversations/:conversation/preview")
+      .setPath(conversationPath)
+      .setUrlParams(Schema.Struct({ name: Schema.String }))
+      .addSuccess(Preview)
+      .addError(NoSuchConversation)
       .addError(FileRefused)
   )
   .add(
@@ -322,6 +421,7 @@ export class Conversations extends HttpApiGroup.make("conversations")
       .addError(NoSuchConversation)
   )
   .addError(StorageFailed)
+  .middleware(SignedIn)
 {}
 
 const memoryPath = Schema.Struct({ memory: Schema.String })
@@ -348,12 +448,14 @@ export class Memories extends HttpApiGroup.make("memories")
   )
   .add(HttpApiEndpoint.del("forget", "/memories/:memory").setPath(memoryPath))
   .addError(StorageFailed)
+  .middleware(SignedIn)
 {}
 
 export class Keys extends HttpApiGroup.make("keys")
   .add(HttpApiEndpoint.get("status", "/keys").addSuccess(KeyStatus))
   .add(HttpApiEndpoint.post("rotate", "/keys/rotation").addSuccess(KeyStatus).addError(RotationRefused))
   .addError(StorageFailed)
+  .middleware(SignedIn)
 {}
 
 export class Privacy extends HttpApiGroup.make("privacy")
@@ -369,16 +471,29 @@ export class Privacy extends HttpApiGroup.make("privacy")
       .addError(NoSuchConversation)
   )
   .addError(StorageFailed)
+  .middleware(SignedIn)
 {}
 
 export class Server extends HttpApiGroup.make("server").add(
   HttpApiEndpoint.get("info", "/info").addSuccess(ServerInfo)
-) {}
+).middleware(SignedIn) {}
+
+const credentials = Schema.Struct({ name: Schema.String, password: Schema.Redacted(Schema.String) })
+
+/** A sign-in is a cookie that no script can read. */
+export class Accounts extends HttpApiGroup.make("account")
+  .add(HttpApiEndpoint.get("status", "/account").addSuccess(Account))
+  .add(HttpApiEndpoint.post("signUp", "/account").setPayload(credentials).addError(SignInRefused))
+  .add(HttpApiEndpoint.post("signIn", "/account/sign-in").setPayload(credentials).addError(SignInRefused))
+  .add(HttpApiEndpoint.del("signOut", "/account/sign-in"))
+  .addError(StorageFailed)
+{}
 
 /**
  * Beside it stand plain routes: `PUT /api/conversations/:conversation/files/:name` (the body is the file, the answer a
- * `FileSummary`), `GET /api/events` (server-sent events), `GET /api/export` (JSON lines) and `GET /health` (a `HealthReport`).
+ * `FileSummary`), `GET` of the same (its bytes), `GET /api/events` (server-sent events), `GET /api/export` (JSON lines) and `GET /health` (a `HealthReport`).
  */
 export class DemoApi
-  extends HttpApi.make("sennit").add(Conversations).add(Memories).add(Keys).add(Privacy).add(Server).prefix("/api")
+  extends HttpApi.make("sennit").add(Conversations).add(Memories).add(Keys).add(Privacy).add(Server).add(Accounts)
+    .prefix("/api")
 {}

@@ -2,15 +2,7 @@
  * The person's conversations: each is an encrypted session whose events are the agent's own log, and a folder of the
  * store for its files. Runs belong to the server; pages come and go.
  */
-import {
-  type Agent,
-  AgentRuns,
-  type ChatModel,
-  type Documents,
-  Files,
-  type Memory,
-  type WebClient
-} from "@sennit/agent"
+import { type Agent, AgentRuns, ChatModel, type Documents, Files, type Memory, type WebClient } from "@sennit/agent"
 import * as StoreFiles from "@sennit/agent/adapters/StoreFiles"
 import { Session, SessionService } from "@sennit/secure-sessions"
 import { Store, type StoreError } from "@sennit/store"
@@ -31,23 +23,41 @@ import {
   FileRefused,
   type FileSummary,
   MAX_FILE_BYTES,
+  type ModelSummary,
   NoSuchConversation,
+  type Preview,
   StorageFailed,
   tooLarge,
   TooManyRuns
 } from "./Api.ts"
 import { EventHub } from "./EventHub.ts"
 import { FileStore } from "./FileStore.ts"
+import { type FileType, fileType } from "./FileType.ts"
 import { Identity } from "./Identity.ts"
+import { Models } from "./Models.ts"
+import { PREVIEW_BYTES, previewOf } from "./Preview.ts"
 import { followRun, type Live, messagesOf, readLog } from "./RunLog.ts"
 import { fold } from "./Thread.ts"
 
 /** What the agent's tools reach beside the files of their conversation. */
-type World = ChatModel.ChatModel | Documents.Documents | Memory.Memory | WebClient.WebClient
+type World = Documents.Documents | Memory.Memory | WebClient.WebClient
+
+/** What is asked; `model` is the id of one of the models, or the first of them answers. */
+export interface Asked {
+  readonly question: string
+  readonly attachments: ReadonlyArray<string>
+  readonly model?: ModelSummary["id"] | undefined
+}
 
 /** Who answers. */
 export interface Options {
   readonly agent: Agent.Agent<Documents.Documents | Files.Files | Memory.Memory | WebClient.WebClient>
+}
+
+export interface StoredFile {
+  readonly type: FileType
+  readonly size: number
+  readonly bytes: Stream.Stream<Uint8Array, StorageFailed>
 }
 
 export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Conversations, {
@@ -60,8 +70,7 @@ export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Con
   /** Starts an answer that goes on without a reader. `attachments` name files of the conversation. */
   readonly ask: (
     id: string,
-    question: string,
-    attachments: ReadonlyArray<string>
+    asked: Asked
   ) => Effect.Effect<
     { readonly run: string },
     NoSuchConversation | ConversationBusy | TooManyRuns | FileRefused | StorageFailed
@@ -74,6 +83,15 @@ export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Con
     name: string,
     bytes: Stream.Stream<Uint8Array, FileRefused>
   ) => Effect.Effect<FileSummary, NoSuchConversation | FileRefused | StorageFailed>
+  /** The bytes of a file, and what they are. */
+  readonly readFile: (
+    id: string,
+    name: string
+  ) => Effect.Effect<StoredFile, NoSuchConversation | FileRefused | StorageFailed>
+  readonly preview: (
+    id: string,
+    name: string
+  ) => Effect.Effect<Preview, NoSuchConversation | FileRefused | StorageFailed>
   /** Stops every answer, and begins nothing and takes no file while the effect runs. */
   readonly alone: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }>() {}
@@ -115,12 +133,25 @@ const findIn = (texts: ReadonlyArray<string>, search: string): Option.Option<str
 
 const decodeId = Schema.decodeUnknownOption(Session.SessionId)
 
+const badType = (name: string, looksLike: string) =>
+  new FileRefused({
+    name,
+    reason: "BadType",
+    detail:
+      `This is not a type I can read (it looks like ${looksLike}). I read CSV, JSON, text, Markdown, HTML, PDF and images.`
+  })
+
+const noFile = (name: string) =>
+  new FileRefused({ name, reason: "NoSuchFile", detail: "This conversation has no such file." })
+
 /** The same bytes, refused when they are none or too many. */
 const bounded = (name: string, bytes: Stream.Stream<Uint8Array, FileRefused>) =>
   Stream.unwrap(Effect.sync(() => {
     let size = 0
     const counted = Stream.tap(bytes, (chunk) => {
+      const found = size === 0 && chunk.length > 0 ? fileType(chunk) : undefined
       size += chunk.length
+      if (found?.type === "other") return Effect.fail(badType(name, found.looksLike))
       return size > MAX_FILE_BYTES ? Effect.fail(tooLarge(name)) : Effect.void
     })
     const end = Effect.suspend(() =>
@@ -139,9 +170,10 @@ const refusal = (name: string) => (error: StoreError.StoreError | FileRefused): 
 const make = Effect.fnUntraced(function*({ agent }: Options) {
   const sessions = yield* SessionService.SessionService
   const store = yield* Store.Store
-  const files = yield* FileStore
+  const fileStore = yield* FileStore
   const { owner } = yield* Identity
   const runs = yield* AgentRuns.AgentRuns
+  const models = yield* Models
   const hub = yield* EventHub
   const world = yield* Effect.context<World>()
   const followers = yield* FiberMap.make<string>()
@@ -209,7 +241,7 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
       }))
     )
 
-  const begin = Effect.fnUntraced(function*(id: string, question: string, names: ReadonlyArray<string>) {
+  const begin = Effect.fnUntraced(function*(id: string, { attachments: names, model, question }: Asked) {
     const session = yield* read(id)
     const folder = yield* folderOf(id)
     const reachable = StoreFiles.make(folder)
@@ -217,14 +249,14 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
       Effect.flatMap(
         Effect.mapError(reachable.stat(name), failed),
         Option.match({
-          onNone: () =>
-            Effect.fail(new FileRefused({ name, reason: "NoSuchFile", detail: "This conversation has no such file." })),
+          onNone: () => Effect.fail(noFile(name)),
           onSome: Effect.succeed
         })
       ))
     const history = messagesOf(yield* readLog(session))
     const started = yield* runs.start(agent, { message: question, attachments, history }).pipe(
       Effect.provideService(Files.Files, reachable),
+      Effect.provideService(ChatModel.ChatModel, models.get(model)),
       Effect.provide(world),
       Effect.catchTags({
         TooManyRuns: ({ limit }) => Effect.fail(new TooManyRuns({ limit })),
@@ -265,7 +297,25 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
         : Effect.map(folder.write(numbered, bytes), ({ size }) => ({ name: numbered, size })))
   }
 
+  /** The folder, where it has a file of this name, and the beginning of the file. */
+  const headOf = Effect.fnUntraced(function*(id: string, name: string) {
+    yield* read(id, 0)
+    const folder = yield* folderOf(id)
+    const found = (yield* filesOf(id)).find((file) => file.name === name)
+    if (found === undefined) return yield* noFile(name)
+    const range = { offset: 0, length: Math.min(found.size, PREVIEW_BYTES) }
+    const head = yield* Effect.mapError(folder.readBytes(name, { range }), failed)
+    return { folder, head, size: found.size }
+  })
+
   return Conversations.of({
+    preview: (id, name) => Effect.map(headOf(id, name), ({ head, size }) => previewOf(name, head, size)),
+    readFile: (id, name) =>
+      Effect.map(headOf(id, name), ({ folder, head, size }) => ({
+        type: fileType(head),
+        size,
+        bytes: Stream.mapError(folder.read(name), failed)
+      })),
     list: (search = "") =>
       Stream.flatMap(Stream.fromEffect(owner), sessions.list).pipe(
         Stream.filter(({ eventCount }) => eventCount > 0),
@@ -304,15 +354,15 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
       const ref = yield* refOf(id)
       yield* read(id, 0)
       // The conversation goes last: whoever is stopped here can delete it again.
-      yield* files.removeAll(id)
+      yield* fileStore.removeAll(id)
       yield* Effect.mapError(sessions.delete(ref), failed)
       yield* hub.publish([{ type: "removed", conversation: id }])
     }),
-    ask: Effect.fnUntraced(function*(id, question, attachments) {
+    ask: Effect.fnUntraced(function*(id, asked) {
       if (lives.has(id) || beginning.has(id)) return yield* new ConversationBusy({ id })
       beginning.add(id)
       return yield* Effect.ensuring(
-        gate.withPermits(1)(begin(id, question, attachments)),
+        gate.withPermits(1)(begin(id, asked)),
         Effect.sync(() => beginning.delete(id))
       )
     }),
@@ -334,5 +384,5 @@ export const layer = (
 ): Layer.Layer<
   Conversations,
   never,
-  SessionService.SessionService | Store.Store | FileStore | AgentRuns.AgentRuns | EventHub | Identity | World
+  SessionService.SessionService | Store.Store | FileStore | Models | AgentRuns.AgentRuns | EventHub | Identity | World
 > => Layer.scoped(Conversations, make(options))

@@ -31,6 +31,8 @@ export const DemoConfig = Config.all({
     }),
     Config.withDefault("local")
   ),
+  /** Several people sign in with a name and a password; otherwise whoever reaches the server is `user`. */
+  accounts: Config.withDefault(Config.boolean("SENNIT_ACCOUNTS"), false),
   /** 32 bytes in base64 or hexadecimal: takes the place of the key file. */
   key: Config.option(Config.redacted("SENNIT_KEY")),
   /** Takes the place of the key file; the key is derived from it. */
@@ -43,6 +45,8 @@ export const DemoConfig = Config.all({
   databaseUrl: Config.option(Config.redacted("SENNIT_DATABASE_URL")),
   /** An S3-compatible server for attached files, or files/ in the data folder; the rest of it is `StoreConfig.s3`. */
   filesAddress: text("STORE_S3_ENDPOINT"),
+  /** Where traces and metrics are sent, over OTLP: the address of a collector, such as http://127.0.0.1:4318. */
+  collector: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
   /** Private hosts that fetch_url may reach, such as 127.0.0.1:8080. */
   allowedHosts: hosts("SENNIT_ALLOW_HOSTS")
 })

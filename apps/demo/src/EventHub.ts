@@ -15,6 +15,9 @@ import type { UiEvent } from "./Api.ts"
 /** How many events a page may be behind; a tool's result, the largest of them, has about 10 000 characters. */
 const CAPACITY = 4000
 
+/** How many events a follower is given at once, so that one that catches up paints meanwhile. */
+const AT_ONCE = 256
+
 /**
  * What a follower sees. `reset`: what came before is not known here, read everything and go on from `at`;
  * `resumed`: nothing was missed.
@@ -59,7 +62,9 @@ const make = Effect.gen(function*() {
       if (cursor === last) return Effect.flatMap(Deferred.await(changed), () => next(cursor))
       const missed = last - cursor
       if (missed > ring.length) return Effect.succeedSome([{ type: "reset", at: id(last) }, last])
-      return Effect.succeedSome([{ type: "events", at: id(last), events: ring.slice(-missed) }, last])
+      const events = ring.slice(-missed).slice(0, AT_ONCE)
+      const now = cursor + events.length
+      return Effect.succeedSome([{ type: "events", at: id(now), events }, now])
     })
 
   const beginning = (after: Option.Option<string>): readonly [Followed, number] => {

@@ -50,7 +50,9 @@ export const layer: Layer.Layer<never, never, HttpLayerRouter.HttpRouter | HttpS
             const words = "This server answers its own pages and programs on this machine."
             return HttpServerResponse.text(words, { status: 403 })
           }
-          return HttpServerResponse.setHeaders(yield* respond, pageHeaders)
+          // A file that a person stored has a stricter policy of its own.
+          const response = yield* respond
+          return HttpServerResponse.setHeaders(response, { ...pageHeaders, ...response.headers })
         })
     }),
     { global: true }

@@ -1,6 +1,6 @@
 /** The whole wiring: five packages that know nothing of each other, put together as layers. */
 import * as Path from "@effect/platform/Path"
-import { Agent, AgentRuns, Documents, OpenAiChat, Planner, RunStore, Toolset } from "@sennit/agent"
+import { Agent, AgentRuns, Documents, RunStore, Toolset } from "@sennit/agent"
 import * as NetWebClient from "@sennit/agent/adapters/NetWebClient"
 import * as VaultMemory from "@sennit/agent/adapters/VaultMemory"
 import * as Memory from "@sennit/agent/Memory"
@@ -10,11 +10,12 @@ import * as QueryTable from "@sennit/agent/tools/QueryTable"
 import * as ReadFile from "@sennit/agent/tools/ReadFile"
 import * as Recall from "@sennit/agent/tools/Recall"
 import * as Remember from "@sennit/agent/tools/Remember"
-import { HttpClient } from "@sennit/http-client"
 import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Accounts from "./Accounts.ts"
 import { ServerInfo } from "./Api.ts"
 import * as Conversations from "./Conversations.ts"
 import * as Databases from "./Databases.ts"
@@ -24,8 +25,10 @@ import * as FileStore from "./FileStore.ts"
 import * as Health from "./Health.ts"
 import * as Identity from "./Identity.ts"
 import * as Keys from "./Keys.ts"
+import * as Models from "./Models.ts"
 import * as Notes from "./Notes.ts"
 import * as OnDisk from "./OnDisk.ts"
+import * as People from "./People.ts"
 import * as Privacy from "./Privacy.ts"
 import * as Rotation from "./Rotation.ts"
 import { About } from "./Server.ts"
@@ -39,26 +42,20 @@ const assistant = Agent.make({
   tools: Toolset.make(ReadFile.tool, QueryTable.tool, Calculate.tool, FetchUrl.tool, Remember.tool, Recall.tool)
 })
 
-/** Who answers: the offline planner, or any OpenAI-compatible server. */
-const model = ({ modelAddress, modelKey, modelName }: DemoConfig) =>
-  Option.match(modelAddress, {
-    onNone: () => Planner.layer,
-    onSome: (baseUrl) =>
-      OpenAiChat.layer({ baseUrl, model: modelName, apiKey: Option.getOrUndefined(modelKey) }).pipe(
-        Layer.provide(HttpClient.layerPooled())
-      )
-  })
+/** Answers that are given at the same time; what each takes is mostly waiting for the model. */
+const RUNS_AT_ONCE = 256
 
 const about = (config: DemoConfig, folder: string) =>
   Layer.effect(
     About,
-    Effect.zipWith(Keys.Keys, FileStore.FileStore, ({ source }, { where }) =>
-      new ServerInfo({
-        model: Option.match(config.modelAddress, {
-          onNone: () => "offline planner",
-          onSome: (address) => `${config.modelName} at ${address}`
-        }),
-        planner: Option.isNone(config.modelAddress),
+    Effect.gen(function*() {
+      const { source } = yield* Keys.Keys
+      const { where } = yield* FileStore.FileStore
+      const { list } = yield* Models.Models
+      const { steps, toolCalls, wallClock } = assistant.limits
+      return new ServerInfo({
+        models: list,
+        limits: { steps, toolCalls, seconds: Duration.toSeconds(wallClock) },
         dataFolder: folder,
         person: config.user,
         keySource: source,
@@ -66,8 +63,23 @@ const about = (config: DemoConfig, folder: string) =>
         sessionsIn: Option.isNone(config.databaseUrl) ? "sessions.db" : "PostgreSQL",
         filesIn: where,
         inClear: ["memory (memory.db)", `attached files (${where})`]
-      }))
+      })
+    })
   )
+
+/** What is one person's own. */
+const ownOf = (name: string) =>
+  Layer.unwrapEffect(Effect.map(Effect.orDie(MemoryScope.user(name)), (scope) => {
+    const memory = Layer.effect(
+      Memory.Memory,
+      Effect.map(MemoryVault.MemoryVault, (vault) => VaultMemory.make(vault.scoped(scope)))
+    )
+    return Layer.mergeAll(Privacy.layer(scope), OnDisk.layer, Notes.layer(scope), Health.layer(scope)).pipe(
+      Layer.provideMerge(Conversations.layer({ agent: assistant })),
+      Layer.provideMerge(EventHub.layer),
+      Layer.provide(Layer.merge(Identity.layer(name), memory))
+    )
+  }))
 
 /**
  * Everything behind the page and the terminal. Sessions come first: a wrong key refuses to start before anything else
@@ -77,37 +89,20 @@ export const layer = (config: DemoConfig) =>
   Layer.unwrapEffect(Effect.gen(function*() {
     const path = yield* Path.Path
     const folder = path.resolve(config.dataFolder)
-    const scope = yield* Effect.orDie(MemoryScope.user(config.user))
-    const keys = Keys.layer(folder)
     const [sessions, vault] = yield* Databases.make(config, folder)
-    const files = FileStore.layer(config, folder)
-    const memory = Layer.effect(
-      Memory.Memory,
-      Effect.map(MemoryVault.MemoryVault, (service) => VaultMemory.make(service.scoped(scope)))
-    )
     const web = NetWebClient.layer({ hosts: config.allowedHosts })
-    return Layer.mergeAll(
-      Layer.merge(Privacy.layer(scope), OnDisk.layer).pipe(
-        Layer.provideMerge(Conversations.layer({ agent: assistant }))
-      ),
-      Notes.layer(scope),
-      Rotation.layer,
-      Health.layer(scope),
-      about(config, folder)
-    ).pipe(
+    return Layer.mergeAll(People.layer(ownOf), Rotation.layer, about(config, folder)).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
-          Identity.layer(config.user),
-          EventHub.layer,
-          AgentRuns.layer().pipe(Layer.provide(RunStore.layerMemory())),
+          AgentRuns.layer({ maxRunning: RUNS_AT_ONCE }).pipe(Layer.provide(RunStore.layerMemory())),
           Documents.layer(),
-          model(config),
-          memory,
+          Models.layer(config),
+          Accounts.layer(config),
           web
         )
       ),
-      Layer.provideMerge(Layer.merge(vault, files)),
+      Layer.provideMerge(Layer.merge(vault, FileStore.layer(config, folder))),
       Layer.provideMerge(sessions),
-      Layer.provideMerge(keys)
+      Layer.provideMerge(Keys.layer(folder))
     )
   }))

@@ -67,9 +67,8 @@ const make = Effect.gen(function*() {
       const found = yield* Effect.mapError(sessions.get(ref, { recent: 0, includeState: false }), failed)
       if (Option.isNone(found)) return yield* missing
       const rows = (yield* Effect.mapError(selectNewest(sql, ref), unread)).toReversed()
-        .map((row) => ({ ...row, sequence: Number(row.sequence), time: Number(row.time) }))
       const events = yield* Effect.mapError(
-        Stream.runCollect(sessions.events(ref, { fromSequence: rows[0]?.sequence ?? 1 })),
+        Stream.runCollect(sessions.events(ref, { fromSequence: Number(rows[0]?.sequence ?? 1) })),
         failed
       )
       const bySequence = new Map([...events].map((event) => [event.sequence, event]))
@@ -77,12 +76,12 @@ const make = Effect.gen(function*() {
         new StoredRecord({
           table: "session_events",
           row: `${id} / ${row.sequence}`,
-          time: DateTime.formatIso(DateTime.unsafeMake(row.time)),
+          time: DateTime.formatIso(DateTime.unsafeMake(Number(row.time))),
           size: row.size,
           head: Encoding.encodeHex(row.head),
           dataKey: Encoding.encodeHex(row.key_id),
           wrappedBy: row.kek_id,
-          clear: clearOf(bySequence.get(row.sequence))
+          clear: clearOf(bySequence.get(Number(row.sequence)))
         })
       )
     })

@@ -86,7 +86,15 @@ export const followRun = ({ live, publish, recorded, title }: {
           Effect.ignore(runs.cancel(live.run)),
           publish([{
             type: "block",
-            block: { type: "finish", id: `${live.run}-end`, outcome: "failed", model: "", message: error.message }
+            block: {
+              type: "finish",
+              id: `${live.run}-end`,
+              outcome: "failed",
+              model: "",
+              message: error.message,
+              durationMs: 0,
+              toolsDone: 0
+            }
           }])
         )
       )

@@ -1,49 +1,64 @@
 /** The HTTP server: the typed API, uploads, the event stream and the page. */
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpApiSecurity from "@effect/platform/HttpApiSecurity"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
-import { DemoApi, FileRefused, FileSummary, HealthReport, type ServerInfo, UiEvents, UploadRefusal } from "./Api.ts"
-import { Conversations } from "./Conversations.ts"
-import { EventHub, type Followed } from "./EventHub.ts"
+import { Accounts, COOKIE, SIGNED_IN_FOR } from "./Accounts.ts"
+import {
+  DemoApi,
+  FileRefused,
+  FileSummary,
+  HealthReport,
+  ServerInfo,
+  SignedIn,
+  UiEvents,
+  UploadRefusal
+} from "./Api.ts"
+import type { Followed } from "./EventHub.ts"
+import type { FileType } from "./FileType.ts"
 import * as Guard from "./Guard.ts"
-import { Health } from "./Health.ts"
-import { Notes } from "./Notes.ts"
-import { OnDisk } from "./OnDisk.ts"
-import { Privacy } from "./Privacy.ts"
+import { People } from "./People.ts"
+import { Person } from "./Person.ts"
+import * as Prometheus from "./Prometheus.ts"
+import * as Reference from "./Reference.ts"
 import { Rotation } from "./Rotation.ts"
 
 /** What the server says about itself. */
 export class About extends Context.Tag("@sennit/demo/About")<About, ServerInfo>() {}
 
+/** Does something with what is the asking person's own. */
+const own = <A, E>(use: (person: Context.Tag.Service<Person>) => Effect.Effect<A, E>) => Effect.flatMap(Person, use)
+
 const conversationsLive = HttpApiBuilder.group(DemoApi, "conversations", (handlers) =>
-  Effect.gen(function*() {
-    const conversations = yield* Conversations
-    return handlers
-      .handle("list", ({ urlParams }) => conversations.list(urlParams.search))
-      .handle("create", () => conversations.create)
-      .handle("get", ({ path }) => conversations.get(path.conversation))
-      .handle("delete", ({ path }) => conversations.delete(path.conversation))
-      .handle("ask", ({ path, payload }) => conversations.ask(path.conversation, payload.question, payload.attachments))
-      .handle("stop", ({ path }) => conversations.stop(path.conversation))
-  }))
+  handlers
+    .handle("list", ({ urlParams }) => own(({ conversations }) => conversations.list(urlParams.search)))
+    .handle("create", () => own(({ conversations }) => conversations.create))
+    .handle("get", ({ path }) => own(({ conversations }) => conversations.get(path.conversation)))
+    .handle("delete", ({ path }) => own(({ conversations }) => conversations.delete(path.conversation)))
+    .handle("ask", ({ path, payload }) => own(({ conversations }) => conversations.ask(path.conversation, payload)))
+    .handle("preview", ({ path, urlParams }) =>
+      own(({ conversations }) => conversations.preview(path.conversation, urlParams.name)))
+    .handle("stop", ({ path }) =>
+      own(({ conversations }) => conversations.stop(path.conversation))))
 
 const memoriesLive = HttpApiBuilder.group(DemoApi, "memories", (handlers) =>
-  Effect.gen(function*() {
-    const notes = yield* Notes
-    return handlers
-      .handle("list", ({ urlParams }) => notes.list(urlParams))
-      .handle("correct", ({ path, payload }) => notes.correct(path.memory, payload.version, payload.text))
-      .handle("history", ({ path }) => notes.history(path.memory))
-      .handle("forget", ({ path }) => notes.forget(path.memory))
-  }))
+  handlers
+    .handle("list", ({ urlParams }) => own(({ notes }) => notes.list(urlParams)))
+    .handle("correct", ({ path, payload }) =>
+      own(({ notes }) => notes.correct(path.memory, payload.version, payload.text)))
+    .handle("history", ({ path }) =>
+      own(({ notes }) => notes.history(path.memory)))
+    .handle("forget", ({ path }) => own(({ notes }) => notes.forget(path.memory))))
 
 const keysLive = HttpApiBuilder.group(DemoApi, "keys", (handlers) =>
   Effect.map(Rotation, (rotation) =>
@@ -53,39 +68,66 @@ const keysLive = HttpApiBuilder.group(DemoApi, "keys", (handlers) =>
       .handle("rotate", () => Effect.uninterruptible(rotation.rotate))))
 
 const privacyLive = HttpApiBuilder.group(DemoApi, "privacy", (handlers) =>
-  Effect.gen(function*() {
-    const { erase } = yield* Privacy
-    const { stored } = yield* OnDisk
-    return handlers
-      .handle("erase", () => Effect.uninterruptible(erase))
-      .handle("stored", ({ path }) => stored(path.conversation))
-  }))
+  handlers
+    .handle("erase", () => own(({ privacy }) => Effect.uninterruptible(privacy.erase)))
+    .handle("stored", ({ path }) => own(({ onDisk }) => onDisk.stored(path.conversation))))
 
 const serverLive = HttpApiBuilder.group(
   DemoApi,
   "server",
-  (handlers) => Effect.map(About, (about) => handlers.handle("info", () => Effect.succeed(about)))
+  (handlers) =>
+    Effect.map(
+      About,
+      (about) =>
+        handlers.handle("info", () => own(({ name }) => Effect.succeed(new ServerInfo({ ...about, person: name }))))
+    )
+)
+
+const signInCookie = HttpApiSecurity.apiKey({ in: "cookie", key: COOKIE })
+
+/** A page of another site never sends it, and no script reads it; 127.0.0.1 has no TLS. */
+const cookieOptions = { httpOnly: true, sameSite: "strict", path: "/" } as const
+
+const putCookie = (token: Redacted.Redacted) =>
+  HttpApiBuilder.securitySetCookie(signInCookie, token, { ...cookieOptions, secure: false, maxAge: SIGNED_IN_FOR })
+
+const accountLive = HttpApiBuilder.group(DemoApi, "account", (handlers) =>
+  Effect.map(Accounts, (accounts) =>
+    handlers
+      .handle("status", ({ request }) => accounts.status(request.headers))
+      .handle("signUp", ({ payload }) => Effect.flatMap(accounts.signUp(payload), putCookie))
+      .handle("signIn", ({ payload }) => Effect.flatMap(accounts.signIn(payload), putCookie))
+      .handle("signOut", ({ request }) => accounts.signOut(request.headers))))
+
+const signedIn = Layer.effect(
+  SignedIn,
+  Effect.map(
+    People,
+    (people) => Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => people.of(headers))
+  )
 )
 
 const api = HttpLayerRouter.addHttpApi(DemoApi, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([conversationsLive, memoriesLive, keysLive, privacyLive, serverLive])
+  Layer.provide([conversationsLive, memoriesLive, keysLive, privacyLive, serverLive, accountLive]),
+  Layer.provide(signedIn)
 )
 
 // --- uploads -----------------------------------------------------------------------------------------------------
 
-const statuses = { FileRefused: 400, NoSuchConversation: 404, StorageFailed: 500 }
+const statuses = { FileRefused: 400, NoSuchConversation: 404, NotSignedIn: 401, StorageFailed: 500 }
+
+const filePath = Schema.Struct({ conversation: Schema.String, name: Schema.String })
 
 const upload = HttpLayerRouter.use((router) =>
   Effect.gen(function*() {
-    const conversations = yield* Conversations
+    const people = yield* People
     yield* router.add(
       "PUT",
       "/api/conversations/:conversation/files/:name",
       (request) =>
         Effect.gen(function*() {
-          const { conversation, name } = yield* HttpLayerRouter.schemaPathParams(
-            Schema.Struct({ conversation: Schema.String, name: Schema.String })
-          )
+          const { conversation, name } = yield* HttpLayerRouter.schemaPathParams(filePath)
+          const { conversations } = yield* people.of(request.headers)
           const incomplete = () => new FileRefused({ name, reason: "Incomplete", detail: "The upload was cut off." })
           const stored = yield* conversations.putFile(conversation, name, Stream.mapError(request.stream, incomplete))
           return yield* HttpServerResponse.schemaJson(FileSummary)(stored)
@@ -93,6 +135,7 @@ const upload = HttpLayerRouter.use((router) =>
           Effect.catchTags({
             FileRefused: refuse,
             NoSuchConversation: refuse,
+            NotSignedIn: refuse,
             StorageFailed: refuse,
             ParseError: () => Effect.succeed(HttpServerResponse.empty({ status: 400 })),
             HttpBodyError: Effect.die
@@ -104,6 +147,39 @@ const upload = HttpLayerRouter.use((router) =>
 
 const refuse = (error: UploadRefusal) =>
   Effect.orDie(HttpServerResponse.schemaJson(UploadRefusal)(error, { status: statuses[error._tag] }))
+
+/** Whatever the bytes are, no browser runs them under this server's name. */
+const safely = ({ name, type }: { readonly name: string; readonly type: FileType }) => ({
+  "content-type": type.type === "image" ? type.mediaType : "application/octet-stream",
+  "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+  "content-security-policy": "sandbox; default-src 'none'",
+  "cache-control": "no-store"
+})
+
+const download = HttpLayerRouter.use((router) =>
+  Effect.gen(function*() {
+    const people = yield* People
+    yield* router.add(
+      "GET",
+      "/api/conversations/:conversation/files/:name",
+      Effect.gen(function*() {
+        const { headers } = yield* HttpServerRequest.HttpServerRequest
+        const { conversations } = yield* people.of(headers)
+        const { conversation, name } = yield* HttpLayerRouter.schemaPathParams(filePath)
+        const { bytes, size, type } = yield* conversations.readFile(conversation, name)
+        return HttpServerResponse.stream(bytes, { contentLength: size, headers: safely({ name, type }) })
+      }).pipe(
+        Effect.catchTags({
+          FileRefused: () => Effect.succeed(HttpServerResponse.empty({ status: 404 })),
+          NoSuchConversation: () => Effect.succeed(HttpServerResponse.empty({ status: 404 })),
+          NotSignedIn: refuse,
+          StorageFailed: refuse,
+          ParseError: () => Effect.succeed(HttpServerResponse.empty({ status: 400 }))
+        })
+      )
+    )
+  })
+)
 
 // --- events ------------------------------------------------------------------------------------------------------
 
@@ -129,21 +205,23 @@ const heartbeats = Stream.repeatValue(sse("heartbeat", "")).pipe(Stream.schedule
 
 const events = HttpLayerRouter.use((router) =>
   Effect.gen(function*() {
-    const hub = yield* EventHub
+    const people = yield* People
     yield* router.add("GET", "/api/events", (request) => {
       const query = new URL(request.url, "http://localhost").searchParams.get("after")
       const after = Option.orElse(
         Option.fromNullable(request.headers["last-event-id"]),
         () => Option.fromNullable(query)
       )
-      const body = hub.follow(after).pipe(
-        Stream.mapEffect(toSse),
-        Stream.merge(heartbeats, { haltStrategy: "left" }),
-        Stream.encodeText
-      )
-      const bytes = Stream.concat(Stream.encodeText(Stream.succeed("retry: 500\n\n")), body)
-      const headers = { "cache-control": "no-store" }
-      return Effect.succeed(HttpServerResponse.stream(bytes, { contentType: "text/event-stream", headers }))
+      return Effect.map(people.of(request.headers), (person) => {
+        const body = person.events.follow(after).pipe(
+          Stream.mapEffect(toSse),
+          Stream.merge(heartbeats, { haltStrategy: "left" }),
+          Stream.encodeText
+        )
+        const bytes = Stream.concat(Stream.encodeText(Stream.succeed("retry: 500\n\n")), body)
+        const headers = { "cache-control": "no-store" }
+        return HttpServerResponse.stream(bytes, { contentType: "text/event-stream", headers })
+      }).pipe(Effect.catchTags({ NotSignedIn: refuse, StorageFailed: refuse }))
     })
   })
 )
@@ -152,14 +230,16 @@ const events = HttpLayerRouter.use((router) =>
 
 const exported = HttpLayerRouter.use((router) =>
   Effect.gen(function*() {
-    const privacy = yield* Privacy
-    yield* router.add("GET", "/api/export", () => {
+    const people = yield* People
+    yield* router.add("GET", "/api/export", (request) => {
       const headers = {
         "cache-control": "no-store",
         "content-disposition": "attachment; filename=sennit-export.jsonl"
       }
-      const bytes = Stream.encodeText(privacy.export)
-      return Effect.succeed(HttpServerResponse.stream(bytes, { contentType: "application/x-ndjson", headers }))
+      return Effect.map(people.of(request.headers), ({ privacy }) => {
+        const bytes = Stream.encodeText(privacy.export)
+        return HttpServerResponse.stream(bytes, { contentType: "application/x-ndjson", headers })
+      }).pipe(Effect.catchTags({ NotSignedIn: refuse, StorageFailed: refuse }))
     })
   })
 )
@@ -168,13 +248,35 @@ const exported = HttpLayerRouter.use((router) =>
 
 const health = HttpLayerRouter.use((router) =>
   Effect.gen(function*() {
-    const { report } = yield* Health
+    const people = yield* People
+    const about = yield* About
     yield* router.add("GET", "/health", () =>
-      Effect.flatMap(report, (found) =>
-        // The report is of the schema's own type.
-        Effect.orDie(
-          HttpServerResponse.schemaJson(HealthReport)(found, { status: found.status === "ok" ? 200 : 503 })
-        )))
+      Effect.flatMap(
+        Effect.flatMap(people.get(about.person), (person) => person.health.report),
+        (found) =>
+          // The report is of the schema's own type.
+          Effect.orDie(
+            HttpServerResponse.schemaJson(HealthReport)(found, { status: found.status === "ok" ? 200 : 503 })
+          )
+      ).pipe(Effect.catchTag("StorageFailed", refuse)))
+  })
+)
+
+// --- for programs and who writes them ----------------------------------------------------------------------------
+
+const instruments = HttpLayerRouter.use((router) =>
+  Effect.gen(function*() {
+    yield* router.add(
+      "GET",
+      "/metrics",
+      Effect.map(Prometheus.now, (text) => HttpServerResponse.text(text, { contentType: Prometheus.CONTENT_TYPE }))
+    )
+    yield* router.add("GET", "/reference", () => {
+      const headers = { "content-security-policy": Reference.policy }
+      return Effect.sync(() =>
+        HttpServerResponse.text(Reference.html(), { contentType: "text/html; charset=utf-8", headers })
+      )
+    })
   })
 )
 
@@ -207,7 +309,7 @@ const page = HttpLayerRouter.use((router) =>
 )
 
 /** What programs use. */
-export const apiRoutes = Layer.mergeAll(api, upload, events, exported, health)
+export const apiRoutes = Layer.mergeAll(api, upload, download, events, exported, health, instruments)
 
 /** Every route; the guard stands before all of them. */
 export const routes = Layer.merge(apiRoutes, page).pipe(Layer.provide(Guard.layer))

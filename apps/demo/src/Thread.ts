@@ -28,6 +28,7 @@ export const apply = (blocks: ReadonlyArray<Block>, event: ThreadEvent): Readonl
 }
 
 type ToolBlock = Extract<Block, { type: "tool" }>
+type RunBlock = Extract<Block, { type: "run" }>
 
 /** JSON for people; what is not JSON stays as it is. */
 const pretty = (json: string): string => {
@@ -38,71 +39,118 @@ const pretty = (json: string): string => {
   }
 }
 
-/** Turns the events of one run, in order, into changes of the thread. */
-export const makeProjection = (): (event: AgentEvent.AgentEvent) => ReadonlyArray<ThreadEvent> => {
-  let runId = ""
-  let model = ""
-  let text: { readonly id: string; length: number } | undefined
-  const tools = new Map<string, ToolBlock>()
-  const changeTool = (callId: string, change: Partial<ToolBlock>): ReadonlyArray<ThreadEvent> => {
-    const before = tools.get(callId)
+/** A call that did not end of itself. */
+const unfinished = (status: ToolBlock["status"]) => status === "arriving" || status === "running"
+
+class Projection {
+  private runId = ""
+  private model = ""
+  private text: { readonly id: string; length: number } | undefined
+  private run: RunBlock | undefined
+  private readonly tools = new Map<string, ToolBlock>()
+
+  private changeTool(callId: string, change: Partial<ToolBlock>): ReadonlyArray<ThreadEvent> {
+    const before = this.tools.get(callId)
     if (before === undefined) return []
     const block = { ...before, ...change }
-    tools.set(callId, block)
+    this.tools.set(callId, block)
     return [{ type: "block", block }]
   }
-  return (event) => {
+
+  private changeRun(change: Partial<RunBlock>): ReadonlyArray<ThreadEvent> {
+    if (this.run === undefined) return []
+    this.run = { ...this.run, ...change }
+    return [{ type: "block", block: this.run }]
+  }
+
+  private addText({ seq, text }: { readonly seq: number; readonly text: string }): ThreadEvent {
+    if (this.text !== undefined) {
+      const delta = { type: "delta" as const, block: this.text.id, offset: this.text.length, text }
+      this.text.length += text.length
+      return delta
+    }
+    this.text = { id: `${this.runId}-${seq}`, length: text.length }
+    return { type: "block", block: { type: "text", id: this.text.id, text } }
+  }
+
+  private begin(event: typeof AgentEvent.RunStarted.Type): ReadonlyArray<ThreadEvent> {
+    const { at, message, model, runId } = event
+    this.runId = runId
+    this.model = model
+    this.run = {
+      type: "run",
+      id: `${runId}-run`,
+      startedAt: at,
+      steps: 0,
+      toolCalls: 0,
+      inputTokens: 0,
+      outputTokens: 0,
+      durationMs: null
+    }
+    const attachments = event.attachments.map(({ name, size }) => ({ name, size }))
+    return [
+      { type: "block", block: { type: "question", id: `${runId}-0`, at, text: message, attachments } },
+      { type: "block", block: this.run }
+    ]
+  }
+
+  private beginTool({ at, callId, name, seq }: typeof AgentEvent.ToolCallStarted.Type): ReadonlyArray<ThreadEvent> {
+    this.text = undefined
+    const id = `${this.runId}-${seq}`
+    const empty = { arguments: "", result: "", untrusted: false, durationMs: 0 }
+    this.tools.set(callId, { type: "tool", id, name, status: "arriving", startedAt: at, ...empty })
+    return this.changeTool(callId, {})
+  }
+
+  private end({ at, durationMs, error, limit, outcome }: typeof AgentEvent.RunFinished.Type) {
+    const left = [...this.tools].filter(([, { status }]) => unfinished(status))
+    const stopped = left.flatMap(([callId, { startedAt }]) =>
+      this.changeTool(callId, { status: "stopped", durationMs: at - startedAt })
+    )
+    const toolsDone = [...this.tools.values()].filter(({ status }) => status === "done").length
+    const message = error?.message ?? (limit === undefined ? "" : `Limit: ${limit}.`)
+    const { model, runId } = this
+    const block = { type: "finish", id: `${runId}-end`, outcome, model, message, durationMs, toolsDone } as const
+    return [...stopped, ...this.changeRun({ durationMs }), { type: "block" as const, block }]
+  }
+
+  /** What the event changes in the thread. */
+  readonly project = (event: AgentEvent.AgentEvent): ReadonlyArray<ThreadEvent> => {
     switch (event._tag) {
-      case "RunStarted": {
-        runId = event.runId
-        model = event.model
-        const attachments = event.attachments.map(({ name, size }) => ({ name, size }))
-        return [{ type: "block", block: { type: "question", id: `${runId}-0`, text: event.message, attachments } }]
-      }
-      case "TextDelta": {
-        if (text !== undefined) {
-          const delta = { type: "delta" as const, block: text.id, offset: text.length, text: event.text }
-          text.length += event.text.length
-          return [delta]
-        }
-        text = { id: `${runId}-${event.seq}`, length: event.text.length }
-        return [{ type: "block", block: { type: "text", id: text.id, text: event.text } }]
-      }
-      case "ToolCallStarted": {
-        text = undefined
-        const { callId, name, seq } = event
-        tools.set(callId, {
-          type: "tool",
-          id: `${runId}-${seq}`,
-          name,
-          arguments: "",
-          status: "running",
-          result: "",
-          durationMs: 0
-        })
-        return changeTool(callId, {})
-      }
+      case "RunStarted":
+        return this.begin(event)
+      case "StepStarted":
+        this.text = undefined
+        return this.changeRun({ steps: event.step })
+      case "TextDelta":
+        return [this.addText(event)]
+      case "ToolCallStarted":
+        return this.beginTool(event)
       case "ToolCallReady":
-        return changeTool(event.callId, { arguments: pretty(event.arguments) })
+        return [
+          ...this.changeTool(event.callId, { arguments: pretty(event.arguments), status: "running" }),
+          ...this.changeRun({ toolCalls: this.tools.size })
+        ]
       case "ToolResult":
-        return changeTool(event.callId, {
-          status: event.error === undefined ? "done" : "failed",
+        return this.changeTool(event.callId, {
+          status: event.error === undefined ? "done" : event.error.reason === "interrupted" ? "stopped" : "failed",
           result: event.error === undefined ? pretty(event.content) : event.error.message,
+          untrusted: event.untrusted,
           durationMs: event.durationMs
         })
-      case "RunFinished": {
-        const { error, limit, outcome } = event
-        const message = error?.message ?? (limit === undefined ? "" : `Limit: ${limit}.`)
-        return [{ type: "block", block: { type: "finish", id: `${runId}-end`, outcome, model, message } }]
-      }
-      case "StepStarted":
-        text = undefined
-        return []
+      case "UsageUpdated":
+        return this.changeRun({ inputTokens: event.inputTokens, outputTokens: event.outputTokens })
+      case "RunFinished":
+        return this.end(event)
       default:
         return []
     }
   }
 }
+
+/** Turns the events of one run, in order, into changes of the thread. */
+export const makeProjection = (): (event: AgentEvent.AgentEvent) => ReadonlyArray<ThreadEvent> =>
+  new Projection().project
 
 /** The thread of a whole log, run after run. A run without an end, and not running now, was interrupted. */
 export const fold = (
@@ -116,11 +164,15 @@ export const fold = (
     if (open === undefined || open.runId === running) return
     const { model, runId } = open
     blocks = blocks.map((block) =>
-      block.type === "tool" && block.status === "running" && block.id.startsWith(`${runId}-`)
+      block.type === "tool" && unfinished(block.status) && block.id.startsWith(`${runId}-`)
         ? { ...block, status: "failed" as const, result: "The server stopped before this tool ended." }
         : block
     )
-    blocks = upsert(blocks, { type: "finish", id: `${runId}-end`, outcome: "interrupted", model, message: "" })
+    const toolsDone =
+      blocks.filter((block) => block.type === "tool" && block.status === "done" && block.id.startsWith(`${runId}-`))
+        .length
+    const ending = { outcome: "interrupted", model, message: "", durationMs: 0, toolsDone } as const
+    blocks = upsert(blocks, { type: "finish", id: `${runId}-end`, ...ending })
   }
   for (const event of events) {
     if (event._tag === "RunStarted") {

@@ -2,12 +2,14 @@
 /** The demo's command line; `serve` is here, the other commands in commands/. */
 import * as Command from "@effect/cli/Command"
 import * as ValidationError from "@effect/cli/ValidationError"
+import * as Otlp from "@effect/opentelemetry/Otlp"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import type * as Runtime from "@effect/platform/Runtime"
+import { HttpClient } from "@sennit/http-client"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Console from "effect/Console"
@@ -43,14 +45,26 @@ const httpServer = (port: number) =>
 
 const announce = Effect.gen(function*() {
   const about = yield* About
+  const [model] = about.models
   const { address } = yield* HttpServer.HttpServer
   yield* Console.log([
     `Sennit listens on ${addressOf(address._tag === "TcpAddress" ? address.port : 0)}`,
     `Data folder: ${about.dataFolder}; conversations in ${about.sessionsIn}`,
     `${about.keySource} (conversations are encrypted; in clear: ${about.inClear.join(", ")})`,
-    `Model: ${about.model}${about.planner ? " (not a language model; set OPENAI_BASE_URL to use one)" : ""}`
+    `Model: ${model.name}${model.id === "planner" ? " (not a language model; set OPENAI_BASE_URL to use one)" : ""}`
   ].join("\n"))
 })
+
+/** Traces and metrics to a collector, where there is one. */
+const observed = ({ collector }: DemoConfig) =>
+  Option.match(collector, {
+    onNone: () => Layer.empty,
+    onSome: (baseUrl) =>
+      Layer.provide(
+        Otlp.layerJson({ baseUrl, resource: { serviceName: "sennit" } }),
+        HttpClient.layerPooled()
+      )
+  })
 
 const serve = Command.make("serve", {}, () =>
   Effect.gen(function*() {
@@ -60,7 +74,8 @@ const serve = Command.make("serve", {}, () =>
       Layer.effectDiscard(announce).pipe(
         Layer.provideMerge(server),
         Layer.provide(Layers.layer(config)),
-        Layer.provide(httpServer(config.port))
+        Layer.provide(httpServer(config.port)),
+        Layer.provide(observed(config))
       )
     )
   })).pipe(Command.withDescription("Serve the page and its API on 127.0.0.1"))

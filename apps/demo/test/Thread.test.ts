@@ -68,13 +68,13 @@ describe("a thread", () => {
     const shown = fold(log, undefined).map((block) =>
       block.type === "text" ? block.text : block.type === "tool" ? `${block.name}: ${block.status}` : block.type
     )
-    expect(shown).toEqual(["question", "Let me see.", "calculate: done", "It is 2.", "finish"])
+    expect(shown).toEqual(["question", "run", "Let me see.", "calculate: done", "It is 2.", "finish"])
   })
 
   it("says of a run without an end that it was interrupted, unless it runs", () => {
     const log = logOf("r", [{ _tag: "ToolCallStarted", callId: "c", name: "fetch_url" }]).slice(0, -1)
-    expect(fold(log, "r").at(-1)).toMatchObject({ type: "tool", status: "running" })
-    const [, tool, finish] = fold(log, undefined)
+    expect(fold(log, "r").at(-1)).toMatchObject({ type: "tool", status: "arriving" })
+    const [, , tool, finish] = fold(log, undefined)
     expect(tool).toMatchObject({ type: "tool", status: "failed" })
     expect(finish).toMatchObject({ type: "finish", outcome: "interrupted", model: "m" })
   })

@@ -75,8 +75,9 @@ describe("a question about a file", () => {
       assert.match(ragged.answer, /\b3\b/)
       const binary = path.join(data, "scan.csv")
       yield* Effect.promise(() => writeFile(binary, Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0, 1, 2, 0, 0, 255])))
-      const scan = yield* ask(data, "What is in this file?", "--attach", binary)
-      assert.include(scan.answer, "scan.csv")
+      const scan = yield* command(["ask", "--attach", binary, "What is in this file?"], { SENNIT_DATA: data })
+      assert.strictEqual(scan.code, 1)
+      assert.include(scan.stderr, "scan.csv: This is not a type I can read (it looks like a program)")
       const missing = yield* command(["ask", "--attach", path.join(data, "no.csv"), "What is this?"], {
         SENNIT_DATA: data
       })

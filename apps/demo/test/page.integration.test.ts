@@ -42,7 +42,7 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       assert.strictEqual(yield* thread(), live)
 
       yield* kill("SIGKILL")
-      yield* does(() => page.getByText("No connection to the server. Your text is kept.").first().waitFor())
+      yield* does(() => page.getByText("No connection to the server.").first().waitFor())
       const { port } = new URL(address)
       yield* startDemo({ SENNIT_DATA: data, SENNIT_PORT: port })
       yield* does(() => page.getByText("Live", { exact: true }).waitFor())
@@ -82,7 +82,7 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
         argumentsOf(1, "\"7*8\"}")
       )
       yield* model.finish(end("tool_calls"))
-      yield* does(() => page.locator(".tool.done").nth(1).waitFor())
+      yield* does(() => page.locator(".tool.done").nth(1).waitFor({ state: "attached" }))
       yield* model.send(text("They are **5** and"))
       yield* does(() => page.getByText("They are 5 and").waitFor())
       yield* model.finish(text(" 56."), end("stop"))
@@ -90,7 +90,7 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       assert.strictEqual(yield* does(() => page.getByLabel("Your message").inputValue()), "and then")
       yield* does(() => page.locator(".finish").waitFor())
       const order = yield* does(() =>
-        page.getByRole("log").locator("article, details").evaluateAll((blocks) =>
+        page.getByRole("log").locator(".question > p, .answer, .tool").evaluateAll((blocks) =>
           blocks.map((block) => block.classList.contains("tool") ? "tool" : (block.textContent ?? "").trim())
         )
       )
@@ -167,7 +167,7 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       yield* does(() => page.reload())
       yield* does(() => page.getByText("Once upon a time").waitFor())
       yield* does(() => page.getByRole("button", { name: "Stop" }).click())
-      yield* does(() => page.getByText("You stopped this.").waitFor())
+      yield* does(() => page.getByText("You stopped this after").waitFor())
       yield* model.abandoned
       assert.isTrue(yield* does(() => page.getByText("Once upon a time").isVisible()))
       yield* does(() => page.getByRole("button", { name: "Send" }).waitFor())
@@ -245,11 +245,14 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       yield* does(() => page.getByRole("button", { name: "Send" }).click())
       yield* does(() => page.locator(".finish").waitFor())
       assert.isFalse(yield* wider())
-      yield* does(() => page.getByRole("button", { name: "Memory and storage" }).click())
+      yield* does(() => page.getByRole("button", { name: "Inspect" }).click())
+      yield* does(() => page.getByRole("link", { name: "Memory" }).click())
       const note = page.locator(".memories").getByText("the boiler was serviced in May")
       yield* does(() => note.waitFor())
-      assert.include(yield* does(() => page.getByRole("dialog").innerText()), "stored unencrypted")
       yield* does(() => page.getByRole("button", { name: /^Forget: / }).click())
       yield* does(() => note.waitFor({ state: "detached" }))
+      yield* does(() => page.getByRole("link", { name: "Sessions" }).click())
+      yield* does(() => page.getByRole("dialog").getByText("stored unencrypted").waitFor())
+      assert.isFalse(yield* wider())
     }))
 })

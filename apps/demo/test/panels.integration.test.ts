@@ -16,7 +16,11 @@ const ask = (page: Page, question: string) =>
     await page.locator(".finish").nth(endings).waitFor()
   })
 
-const openPanels = (page: Page) => does(() => page.getByRole("button", { name: "Memory and storage" }).click())
+const openPanel = (page: Page, panel: "Memory" | "Sessions") =>
+  does(async () => {
+    if (!await page.locator("#inspector").isVisible()) await page.getByRole("button", { name: "Inspect" }).click()
+    await page.locator("#inspector").getByRole("link", { name: panel }).click()
+  })
 
 /** Clicks what begins a download, and gives the text of the file. */
 const downloaded = (page: Page, click: () => Promise<void>) =>
@@ -32,8 +36,8 @@ describe.skipIf(missingBrowser !== undefined)(`the panels${missingBrowser ?? ""}
       const { address } = yield* startDemo({ SENNIT_DATA: data })
       const { complaints, foreign, page } = yield* openPage(address)
       yield* ask(page, "Remember that the boiler was serviced in May")
-      yield* openPanels(page)
-      const dialog = page.getByRole("dialog", { name: "Memory and storage" })
+      yield* openPanel(page, "Sessions")
+      const dialog = page.getByRole("complementary", { name: "Inspector" })
       const cipher = dialog.locator(".cipher").first()
       const shown = (yield* does(() => cipher.innerText())).replaceAll(/\s/g, "")
       assert.isTrue((yield* everyByte(data)).includes(Buffer.from(shown, "hex")))
@@ -53,7 +57,6 @@ describe.skipIf(missingBrowser !== undefined)(`the panels${missingBrowser ?? ""}
       yield* does(() => dialog.getByRole("button", { name: "Erase my data" }).click())
       const receipt = dialog.getByRole("region", { name: "Receipt" })
       yield* does(() => receipt.getByText("Erased 1 conversations, 1 memories, 0 files; key destroyed.").waitFor())
-      yield* does(() => dialog.getByText("Nothing remembered.").waitFor())
       const saved: { readonly digest: string } = JSON.parse(
         yield* downloaded(page, () => receipt.getByRole("button", { name: "Save the receipt" }).click())
       )
@@ -61,7 +64,8 @@ describe.skipIf(missingBrowser !== undefined)(`the panels${missingBrowser ?? ""}
       assert.isFalse((yield* everyByte(data)).toString("latin1").toLowerCase().includes("boiler"))
 
       // And it goes on: a new life, on a page without drafts.
-      yield* does(() => dialog.getByRole("button", { name: "Close" }).click())
+      yield* openPanel(page, "Memory")
+      yield* does(() => dialog.getByText("Nothing remembered.").waitFor())
       yield* does(() => page.getByText("No conversations yet.").first().waitFor())
       yield* ask(page, "What is 6*7?")
       yield* does(() => page.locator(".answer").getByText("42").first().waitFor())
@@ -77,7 +81,7 @@ describe.skipIf(missingBrowser !== undefined)(`the panels${missingBrowser ?? ""}
       yield* ask(page, "Remember that the boiler was serviced in May")
       yield* ask(page, "Remember that the bicycle is in the cellar")
       yield* ask(page, "When was the boiler serviced?")
-      yield* openPanels(page)
+      yield* openPanel(page, "Memory")
       const memories = page.locator(".memories > li")
       yield* does(() => memories.nth(1).waitFor())
       yield* does(() => page.getByRole("button", { name: "For my last question" }).click())

@@ -41,6 +41,8 @@ const blockLines = (block: Block): ReadonlyArray<string> => {
       return [block.text, ""]
     case "tool":
       return [`[${block.name} ${block.status}] ${block.arguments.replaceAll(/\s+/g, " ")}`, ""]
+    case "run":
+      return []
     case "finish":
       return [`(${block.outcome}, ${block.model})`, ""]
   }

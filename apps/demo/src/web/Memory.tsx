@@ -1,11 +1,9 @@
 import * as DateTime from "effect/DateTime"
-import { useRef, useState as useLocal } from "react"
+import { useEffect, useRef, useState as useLocal } from "react"
 import type { MemorySummary } from "../Api.ts"
-import { askMemory, correctMemory, forgetMemory, showHistory } from "./insight.ts"
+import { askMemory, correctMemory, forgetMemory, openMemory, showHistory } from "./insight.ts"
 import { useState } from "./store.ts"
-
-const timeOf = (millis: number) =>
-  DateTime.formatLocal(DateTime.unsafeMake(millis), { locale: "en", dateStyle: "medium", timeStyle: "short" })
+import { dayAndTimeOf } from "./words.ts"
 
 const partNames: Readonly<Record<string, string>> = {
   turn: "says it in these words",
@@ -58,7 +56,7 @@ const History = ({ id }: { id: string }) => {
     <ol className="history" aria-label="Versions">
       {revisions.all.map(({ recordedAt, text, version }) => (
         <li key={version}>
-          {text} <span className="muted">{timeOf(recordedAt)}</span>
+          {text} <span className="muted">{dayAndTimeOf(recordedAt)}</span>
         </li>
       ))}
     </ol>
@@ -75,8 +73,8 @@ const Item = ({ memory }: { memory: MemorySummary }) => {
         <span className={validTo === null ? "" : "muted"}>{text}</span>}
       <p className="row">
         <span className="muted">
-          {timeOf(savedAt)}
-          {validTo === null ? null : ` · until ${timeOf(validTo)}`}
+          {dayAndTimeOf(savedAt)}
+          {validTo === null ? null : ` · until ${dayAndTimeOf(validTo)}`}
         </span>
         <button type="button" className="quiet" aria-label={`Correct: ${text}`} onClick={() => setCorrecting(true)}>
           Correct
@@ -144,15 +142,15 @@ const Question = () => {
 
 export const Memory = () => {
   const memories = useState((state) => state.memories)
+  useEffect(openMemory, [])
   return (
-    <section>
-      <h2>Memory</h2>
+    <>
       <Question />
       {memories === undefined ?
         <p className="muted" aria-busy="true">Reading…</p> :
         memories.length === 0 ?
         <p className="muted">Nothing remembered. Say: “Remember that …”.</p> :
         <ul className="memories">{memories.map((memory) => <Item key={memory.id} memory={memory} />)}</ul>}
-    </section>
+    </>
   )
 }

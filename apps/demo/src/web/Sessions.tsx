@@ -1,10 +1,11 @@
+import { useEffect } from "react"
 import type { KeyStatus, Receipt, StoredRecord } from "../Api.ts"
-import { eraseEverything, rotateKey } from "./insight.ts"
+import { eraseEverything, openSessions, rotateKey } from "./insight.ts"
 import { useState } from "./store.ts"
 
-/** 16 bytes a line, as a hex viewer has them. */
+/** 8 bytes a line: that fits a phone. */
 const hexLines = (head: string) =>
-  (head.match(/.{1,32}/g) ?? []).map((line) => line.replaceAll(/(..)/g, "$1 ")).join("\n")
+  (head.match(/.{1,16}/g) ?? []).map((line) => line.replaceAll(/(..)/g, "$1 ")).join("\n")
 
 const Record = ({ record }: { record: StoredRecord }) => (
   <li className="stored">
@@ -15,11 +16,11 @@ const Record = ({ record }: { record: StoredRecord }) => (
     <div className="beside">
       <figure>
         <figcaption>On the disk</figcaption>
-        <pre className="cipher">{hexLines(record.head)}</pre>
+        <pre className="cipher" tabIndex={0} aria-label="Sealed bytes">{hexLines(record.head)}</pre>
       </figure>
       <figure>
         <figcaption>With the key</figcaption>
-        <pre className="clear">{record.clear}</pre>
+        <pre className="clear" tabIndex={0} aria-label="What they say">{record.clear}</pre>
       </figure>
     </div>
   </li>
@@ -108,9 +109,12 @@ const Yours = () => {
 
 export const Sessions = () => {
   const info = useState((state) => state.info)
+  const open = useState((state) => state.open?.id)
+  const running = useState((state) => state.open?.summary.running)
+  // What lies on the disk is another thing when an answer has ended.
+  useEffect(openSessions, [open, running])
   return (
-    <section>
-      <h2>Sessions</h2>
+    <>
       {info === undefined ? null : (
         <>
           <p>
@@ -129,6 +133,6 @@ export const Sessions = () => {
       <Keys />
       <h3>Your data</h3>
       <Yours />
-    </section>
+    </>
   )
 }

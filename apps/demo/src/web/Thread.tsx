@@ -1,167 +1,233 @@
-import { memo, useLayoutEffect, useMemo, useRef, useState as useLocal } from "react"
+import { memo, useEffect, useMemo, useState as useLocal } from "react"
 import type { Block } from "../Api.ts"
-import { ask, askSample } from "./actions.ts"
-import { GrowingMarkdown, type SafeHtml } from "./markdown.ts"
+import { ask, askAgain, askSample } from "./actions.ts"
+import { Answer } from "./Answer.tsx"
+import { Attachment } from "./Attachment.tsx"
 import { useState } from "./store.ts"
+import { ToolCard, ToolFold } from "./ToolCard.tsx"
+import { type FinishBlock, groupsOf, type Stretch, type Turn, turnsOf } from "./turns.ts"
+import { useFollow } from "./useFollow.ts"
+import { secondsOf, timeOf } from "./words.ts"
 
-const Html = memo(({ html }: { html: SafeHtml }) => <div dangerouslySetInnerHTML={{ __html: html }} />)
+const kept = ({ toolsDone }: FinishBlock) =>
+  toolsDone === 0
+    ? "What was said is kept."
+    : toolsDone === 1
+    ? "1 tool had finished; its result is kept."
+    : `${toolsDone} tools had finished; their results are kept.`
 
-const Markdown = ({ text }: { text: string }) => {
-  const parser = useRef<GrowingMarkdown>(undefined)
-  parser.current ??= new GrowingMarkdown()
-  const parts = useMemo(() => parser.current!.update(text), [text])
-  // The order of parts never changes, only the last one does.
-  // oxlint-disable-next-line react/no-array-index-key
-  return <div className="answer">{parts.map((html, index) => <Html key={index} html={html} />)}</div>
+const ending = (finish: FinishBlock): string => {
+  switch (finish.outcome) {
+    case "completed":
+      return ""
+    case "limited":
+      return `A limit was reached. Here is what I have so far. ${finish.message}`
+    case "stopped":
+      return `You stopped this after ${secondsOf(finish.durationMs)}. ${kept(finish)}`
+    case "failed":
+      return `This did not work. ${finish.message}`
+    case "interrupted":
+      return `The server stopped while answering. ${kept(finish)}`
+  }
 }
 
-const sizeOf = (bytes: number) =>
-  bytes < 1000
-    ? `${bytes} B`
-    : bytes < 1_000_000
-    ? `${Math.round(bytes / 1000)} KB`
-    : `${(bytes / 1_000_000).toFixed(1)} MB`
-
-const ToolCard = memo(({ block }: { block: Extract<Block, { type: "tool" }> }) => {
-  const words = { running: "running", done: "done", failed: "failed" }
-  const duration = block.status === "running" ? "" : ` · ${(block.durationMs / 1000).toFixed(1)} s`
+const Ending = ({ finish, question }: { finish: FinishBlock; question: string }) => {
+  const models = useState((state) => state.info?.models)
+  const words = ending(finish)
+  const { outcome } = finish
   return (
-    <details className={`tool ${block.status}`} open={block.status === "failed"}>
-      <summary>
-        <span className="name">{block.name}</span>
-        <span className="badge">{words[block.status]}{duration}</span>
-      </summary>
-      <h3>Arguments</h3>
-      <pre>{block.arguments}</pre>
-      {block.result === "" ? null : (
-        <>
-          <h3>Result</h3>
-          <pre>{block.result}</pre>
-        </>
-      )}
-    </details>
+    <div className={`finish ${outcome}`} data-block={finish.id}>
+      <p>
+        {words} <span className="muted">{finish.model}</span>
+      </p>
+      {outcome === "stopped" || outcome === "interrupted" || outcome === "limited" ?
+        <button type="button" onClick={() => askAgain("Go on.")}>Continue</button> :
+        null}
+      {outcome === "failed" ? <button type="button" onClick={() => askAgain(question)}>Retry</button> : null}
+      {outcome === "failed" && models?.[0]?.id === "model" ?
+        (
+          <button type="button" onClick={() => askAgain(question, "planner")}>
+            Use the offline planner
+          </button>
+        ) :
+        null}
+    </div>
+  )
+}
+
+const StretchView = ({ settled, stretch, untrusted }: { settled: boolean; stretch: Stretch; untrusted: boolean }) => {
+  switch (stretch.type) {
+    case "text":
+      return (
+        <div data-block={stretch.id}>
+          <Answer text={stretch.text} settled={settled} untrusted={untrusted} />
+        </div>
+      )
+    case "tool":
+      return <ToolCard block={stretch} />
+    case "fold":
+      return <ToolFold blocks={stretch.tools} />
+  }
+}
+
+interface TurnProps {
+  readonly conversation: string
+  readonly turn: Turn
+  /** Whether it has been asked just now, so that it has the view to itself. */
+  readonly tall: boolean
+}
+
+const TurnView = memo(({ conversation, tall, turn }: TurnProps) => {
+  const { finish, question, stretches, untrusted } = turn
+  const time = timeOf(question.at)
+  return (
+    <section className={tall ? "turn tall" : "turn"} aria-label={`Turn of ${time}`}>
+      <article className="question" aria-labelledby={`${question.id}-you`} data-block={question.id} tabIndex={-1}>
+        <h2 id={`${question.id}-you`} className="visually-hidden">You, {time}</h2>
+        <p>{question.text}</p>
+        {question.attachments.map((file) => <Attachment key={file.name} conversation={conversation} file={file} />)}
+      </article>
+      <article className="reply" aria-labelledby={`${question.id}-sennit`} tabIndex={-1}>
+        <h2 id={`${question.id}-sennit`} className="visually-hidden">Sennit, {time}</h2>
+        {stretches.map((stretch, index) => (
+          <StretchView
+            key={stretch.id}
+            stretch={stretch}
+            settled={finish !== undefined || index < stretches.length - 1}
+            untrusted={untrusted}
+          />
+        ))}
+        {finish === undefined ? null : <Ending finish={finish} question={question.text} />}
+      </article>
+    </section>
   )
 })
 
-const endings = {
-  completed: "",
-  limited: "A limit was reached; this is what was found so far.",
-  stopped: "You stopped this. What had finished is kept.",
-  failed: "This did not work.",
-  interrupted: "The server stopped while answering. What had finished is kept; ask again to go on."
-}
+const Group = memo(
+  ({ conversation, turns }: { conversation: string; turns: ReadonlyArray<Turn> }) => (
+    <div className="group">
+      {turns.map((turn) => <TurnView key={turn.question.id} conversation={conversation} turn={turn} tall={false} />)}
+    </div>
+  ),
+  (before, after) =>
+    before.conversation === after.conversation && before.turns.length === after.turns.length &&
+    before.turns.every((turn, index) => turn === after.turns[index])
+)
 
-const BlockView = memo(({ block }: { block: Block }) => {
-  switch (block.type) {
-    case "question":
-      return (
-        <article className="question" aria-label="You">
-          <p>{block.text}</p>
-          {block.attachments.map(({ name, size }) => <span key={name} className="file">{name} · {sizeOf(size)}</span>)}
-        </article>
-      )
-    case "text":
-      return (
-        <article aria-label="Sennit">
-          <Markdown text={block.text} />
-        </article>
-      )
-    case "tool":
-      return <ToolCard block={block} />
-    case "finish":
-      return (
-        <p className={`finish ${block.outcome}`}>
-          {endings[block.outcome]} {block.message} <span className="muted">{block.model}</span>
-        </p>
-      )
-  }
-})
+/** The newest groups are painted at once, older ones while the page has nothing else to do. */
+const AT_FIRST = 2
 
-/** How near the end counts as being there: a rounding error, not an intention. */
-const AT_END_PX = 2
-
-/**
- * The thread follows the answer until the reader scrolls away, and again when the reader returns to the end.
- * Only input of the reader changes that: growing content never does.
- */
-const useFollow = (blocks: ReadonlyArray<Block>) => {
-  const box = useRef<HTMLDivElement>(null)
-  const before = useRef({ top: 0, height: 0 })
-  const [follow, setFollow] = useLocal(true)
-  const toEnd = () => {
-    const element = box.current
-    if (element !== null) element.scrollTop = element.scrollHeight
-  }
-  const onScroll = () => {
-    const { clientHeight, scrollHeight, scrollTop } = box.current!
-    if (scrollTop + clientHeight >= scrollHeight - AT_END_PX) setFollow(true)
-    else if (scrollTop < before.current.top && scrollHeight === before.current.height) setFollow(false)
-    before.current = { top: scrollTop, height: scrollHeight }
-  }
-  useLayoutEffect(() => {
-    if (follow) toEnd()
-  }, [blocks, follow])
-  return {
-    box,
-    follow,
-    onScroll,
-    toEnd: () => {
-      setFollow(true)
-      toEnd()
-    },
-    leave: () => setFollow(false)
-  }
+const Turns = ({ blocks, conversation, tall }: {
+  blocks: ReadonlyArray<Block>
+  conversation: string
+  tall: string | undefined
+}) => {
+  const turns = useMemo(() => turnsOf(blocks), [blocks])
+  const groups = useMemo(() => groupsOf(turns.slice(0, -1)), [turns])
+  const [shown, setShown] = useLocal(AT_FIRST)
+  useEffect(() => {
+    if (shown >= groups.length) return
+    const idle = requestIdleCallback(() => setShown(shown + 1))
+    return () => cancelIdleCallback(idle)
+  }, [shown, groups.length])
+  const last = turns.at(-1)
+  return (
+    <>
+      {groups.slice(-shown).map((group) => (
+        <Group key={group[0]?.question.id} conversation={conversation} turns={group} />
+      ))}
+      {last === undefined ?
+        null :
+        <TurnView conversation={conversation} turn={last} tall={last.question.id === tall} />}
+    </>
+  )
 }
 
 const samples = [
-  { question: "What was the best month?", file: "sales.csv" },
-  { question: "What was the average temperature_c by station?", file: "weather.csv" },
-  { question: "What does the handbook say about late returns?", file: "handbook.md" }
+  { question: "What was the best month?", file: "sales.csv", about: "a table of sales" },
+  { question: "What was the average temperature_c by station?", file: "weather.csv", about: "a table of weather" },
+  { question: "What does the handbook say about late returns?", file: "handbook.md", about: "a document" }
 ]
 
-const FirstRun = () => (
-  <div className="first">
-    <h2>Ask about a file, a page, or what you told it before</h2>
-    <p className="muted">Attach a CSV, Markdown, text or JSON file below, or begin with one of these:</p>
-    {samples.map(({ file, question }) => (
-      <button key={file} type="button" onClick={() => askSample(question, file)}>
-        {question} <span className="muted">{file}</span>
-      </button>
-    ))}
-    <button type="button" onClick={() => ask("Remember that my sister Ada lives in Porto", () => {})}>
-      Remember that my sister Ada lives in Porto
-    </button>
-    <p className="muted">
-      Everything stays on this machine. Conversations are encrypted; memory and attached files are not yet.
-    </p>
+const FirstRun = () => {
+  const folder = useState((state) => state.info?.dataFolder)
+  return (
+    <div className="first">
+      <h2>Ask about a file, a page, or what you told it before</h2>
+      <ul className="cards">
+        {samples.map(({ about, file, question }) => (
+          <li key={file}>
+            <button type="button" onClick={() => askSample(question, file)}>
+              {question} <span className="muted">{file}, {about}</span>
+            </button>
+          </li>
+        ))}
+        <li>
+          <button type="button" onClick={() => ask("Remember that my sister Ada lives in Porto", () => {})}>
+            Remember that my sister Ada lives in Porto <span className="muted">then ask where Ada lives</span>
+          </button>
+        </li>
+      </ul>
+      <p className="muted">Or drop a file of your own: CSV, JSON, text, Markdown, HTML, PDF or an image.</p>
+      {folder === undefined ? null : (
+        <p className="muted">
+          Conversations are encrypted. Memory and attached files are not yet. The data folder is <code>{folder}</code>.
+        </p>
+      )}
+    </div>
+  )
+}
+
+const Skeleton = () => (
+  <div className="skeleton" aria-busy="true">
+    <span className="visually-hidden">Reading…</span>
   </div>
 )
+
+const none: ReadonlyArray<Block> = []
+
+/** Keys that move through the thread; any of them is a wish to read. */
+const readingKeys = new Set(["PageUp", "ArrowUp", "Home"])
 
 export const Thread = () => {
   const open = useState((state) => state.open)
   const route = useState((state) => state.route)
   const missing = useState((state) => state.missing)
-  const blocks = open?.blocks ?? []
-  const { box, follow, leave, onScroll, toEnd } = useFollow(blocks)
+  const lost = useState((state) => state.connection === "lost")
+  const blocks = open?.blocks ?? none
+  const running = open?.summary.running ?? false
+  const { below, box, kept: asked, leave, onScroll, toEnd } = useFollow(open?.id, blocks)
   return (
     <div className="scroll">
       <div
         ref={box}
-        className="thread"
+        className={below === undefined ? "thread following" : "thread"}
+        id="thread"
         role="log"
         aria-label="Conversation"
         aria-live="off"
-        aria-busy={open?.summary.running ?? false}
+        aria-busy={running}
         tabIndex={0}
         onScroll={onScroll}
         onWheel={(event) => event.deltaY < 0 && leave()}
+        onTouchMove={leave}
+        onKeyDown={(event) => readingKeys.has(event.key) && leave()}
       >
-        {missing !== undefined ? <p className="problem">{missing}</p> : null}
-        {route === undefined || (open !== undefined && blocks.length === 0) ? <FirstRun /> : null}
-        {route !== undefined && open === undefined && missing === undefined ? <p aria-busy="true">Reading…</p> : null}
-        {blocks.map((block) => <BlockView key={block.id} block={block} />)}
+        {missing === undefined ? null : <p className="problem">{missing}</p>}
+        {missing === undefined && (route === undefined || (open !== undefined && blocks.length === 0)) ?
+          <FirstRun /> :
+          null}
+        {route !== undefined && open === undefined && missing === undefined ? <Skeleton /> : null}
+        {open === undefined ? null : <Turns blocks={blocks} conversation={open.id} tall={asked} />}
+        {running && lost ? <p className="muted">Waiting for the server.</p> : null}
       </div>
-      {follow || blocks.length === 0 ? null : <button type="button" className="latest" onClick={toEnd}>Latest</button>}
+      {below === undefined ?
+        null :
+        (
+          <button type="button" className="latest" onClick={toEnd}>
+            {below === 0 ? "Latest" : `${below} new below`}
+          </button>
+        )}
     </div>
   )
 }

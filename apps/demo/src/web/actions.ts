@@ -1,13 +1,15 @@
 /** What a person can do on the page, and what the server's events do to it. */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
-import { type UiEvent, UiEvents } from "../Api.ts"
+import type { ModelSummary, Preview } from "../Api.ts"
 import { api, fork, sampleFile, upload } from "./client.ts"
-import { forgetDraft, keepDraft, readDraft } from "./drafts.ts"
-import { applyEvents, type ChosenFile, current, show, update } from "./store.ts"
+import { forgetDraft, forgetDrafts, keepDraft, readDraft } from "./drafts.ts"
+import { follow } from "./events.ts"
+import { say, speak } from "./say.ts"
+import { readSettings } from "./settings.ts"
+import { type ChosenFile, current, type Panel, panels, show as showConversation, update } from "./store.ts"
 
 /** The key of what belongs to the page of a new conversation. */
 export const NEW = "new"
@@ -24,8 +26,20 @@ export const act = <E extends { readonly _tag: string; readonly message: string 
 ): void =>
   fork(action.pipe(
     Effect.tap(() => Effect.sync(() => update({ problem: undefined }))),
-    Effect.catchAll((error) => Effect.sync(() => update({ problem: explain(error) })))
+    Effect.catchAll((error) =>
+      Effect.sync(() => update(error._tag === "NotSignedIn" ? { signedOut: true } : { problem: explain(error) }))
+    )
   ))
+
+/** Reads what the page shows. What is wrong with the connection is said elsewhere, and no message is taken away. */
+const actQuietly = <E extends { readonly _tag: string; readonly message: string }>(
+  action: Effect.Effect<void, E, HttpClient.HttpClient>
+): void =>
+  fork(Effect.catchAll(action, (error) =>
+    Effect.sync(() => {
+      if (error._tag === "NotSignedIn") update({ signedOut: true })
+      else if (error._tag !== "RequestError") update({ problem: explain(error) })
+    })))
 
 // --- reading ---------------------------------------------------------------------------------------------------
 
@@ -37,7 +51,7 @@ const readConversation = Effect.fn("readConversation")(function*(id: string) {
         if (current().route === id) update({ open: undefined, missing: error.message })
       }))
   )
-  if (found !== undefined && current().route === id) show(found)
+  if (found !== undefined && current().route === id) showConversation(found)
 })
 
 const readLists = Effect.gen(function*() {
@@ -47,15 +61,29 @@ const readLists = Effect.gen(function*() {
 })
 
 const readAll = (): void =>
-  act(Effect.gen(function*() {
+  actQuietly(Effect.gen(function*() {
     yield* readLists
     const { route } = current()
     if (route !== undefined) yield* readConversation(route)
   }))
 
+const readOpen = (): void => {
+  const { route } = current()
+  if (route !== undefined) actQuietly(readConversation(route))
+}
+
 // --- addresses -------------------------------------------------------------------------------------------------
 
 const routeOf = (path: string) => /^\/c\/([^/]+)$/.exec(path)?.[1]
+
+const panelOf = (hash: string): Panel | undefined => panels.find((panel) => hash === `#${panel}`)
+
+/** Opens a part of the inspector, or closes it; the address says which is open. */
+export const openPanel = (panel: Panel | undefined): void => {
+  const { pathname, search } = globalThis.location
+  history.replaceState(null, "", `${pathname}${search}${panel === undefined ? "" : `#${panel}`}`)
+  update({ panel })
+}
 
 const enter = (): void => {
   const route = routeOf(globalThis.location.pathname)
@@ -63,6 +91,7 @@ const enter = (): void => {
   update({
     route,
     visit: visit + 1,
+    panel: panelOf(globalThis.location.hash),
     missing: undefined,
     problem: undefined,
     open: open?.id === route ? open : undefined
@@ -71,7 +100,8 @@ const enter = (): void => {
 }
 
 export const go = (path: string): void => {
-  history.pushState(null, "", path)
+  // The inspector stays open.
+  history.pushState(null, "", `${path}${globalThis.location.hash}`)
   enter()
 }
 
@@ -88,7 +118,7 @@ const conversationHere = Effect.gen(function*() {
   if (route !== undefined) return route
   const { conversations } = yield* api
   const summary = yield* conversations.create()
-  history.replaceState(null, "", `/c/${summary.id}`)
+  history.replaceState(null, "", `/c/${summary.id}${globalThis.location.hash}`)
   keepDraft(summary.id, readDraft(NEW))
   forgetDraft(NEW)
   update({
@@ -110,6 +140,8 @@ const attachTo = Effect.fn("attachTo")(function*(id: string, file: File) {
     () => Effect.sync(() => setChosen(id, (all) => all.filter((one) => !isThis(one))))
   )
   setChosen(id, (all) => all.map((one) => isThis(one) ? { ...stored, state: "ready" as const } : one))
+  const { open } = current()
+  if (open?.id === id) update({ open: { ...open, files: [...open.files, stored] } })
 })
 
 export const attach = (files: Iterable<File>): void =>
@@ -120,12 +152,12 @@ export const attach = (files: Iterable<File>): void =>
 
 export const unattach = (name: string): void => setChosen(here(), (all) => all.filter((file) => file.name !== name))
 
-const askIn = Effect.fn("askIn")(function*(id: string, question: string) {
+const askIn = Effect.fn("askIn")(function*(id: string, question: string, model = current().model) {
   const files = (current().chosen[id] ?? []).filter(({ state }) => state === "ready")
   const { conversations } = yield* api
   yield* conversations.ask({
     path: { conversation: id },
-    payload: { question, attachments: files.map(({ name }) => name) }
+    payload: { question, attachments: files.map(({ name }) => name), model }
   })
   setChosen(id, (all) => all.filter((file) => !files.includes(file)))
 })
@@ -153,6 +185,23 @@ export const askSample = (question: string, name: string): void =>
     yield* askIn(id, question)
   })))
 
+/** The beginning of a file. */
+export const readPreview = (conversation: string, name: string, show: (preview: Preview) => void): void =>
+  act(Effect.gen(function*() {
+    const { conversations } = yield* api
+    show(yield* conversations.preview({ path: { conversation }, urlParams: { name } }))
+  }))
+
+/** Asks again, in the open conversation; `model` for this one question. */
+export const askAgain = (question: string, model?: ModelSummary["id"]): void =>
+  act(inOrder(Effect.flatMap(conversationHere, (id) => askIn(id, question, model))))
+
+export const chooseModel = (model: ModelSummary["id"]): void => {
+  update({ model })
+  const name = current().info?.models.find(({ id }) => id === model)?.name
+  if (name !== undefined) say(`${name} answers from now on.`)
+}
+
 export const stop = (): void => {
   const { route } = current()
   if (route === undefined) return
@@ -166,70 +215,56 @@ export const removeConversation = (id: string): void =>
     if (current().route === id) go("/")
   }))
 
-// --- events ----------------------------------------------------------------------------------------------------
+// --- start -----------------------------------------------------------------------------------------------------
 
-const decodeEvents = Schema.decodeUnknownEither(UiEvents)
+/** Signs in, or makes the account first. The page begins anew: drafts are kept. */
+export const signIn = (how: "signIn" | "signUp", name: string, password: string): void =>
+  act(Effect.gen(function*() {
+    const { account } = yield* api
+    yield* account[how]({ payload: { name, password: Redacted.make(password) } })
+    globalThis.location.reload()
+  }))
 
-/** Events of one frame are folded together, so that the page paints once. */
-const queue: Array<UiEvent> = []
-const flush = () => {
-  const events = queue.splice(0)
-  if (events.length === 0) return
-  const { route } = current()
-  if (applyEvents(events) === "gap" && route !== undefined) act(readConversation(route))
+export const signOut = (): void =>
+  act(Effect.gen(function*() {
+    const { account } = yield* api
+    yield* account.signOut()
+    forgetDrafts()
+    globalThis.location.assign("/")
+  }))
+
+/** Whose page this was last, so that their draft is there at once. */
+const PERSON = "sennit.person"
+
+const become = (person: string | null): void => {
+  const before = current()
+  if (before.person === (person ?? undefined)) return
+  if (person === null) localStorage.removeItem(PERSON)
+  else localStorage.setItem(PERSON, person)
+  // The message field belongs to somebody else.
+  update({ person: person ?? undefined, visit: before.visit + 1 })
 }
-const later = () => {
-  if (document.hidden) flush()
-  else if (queue.length > 0) requestAnimationFrame(flush)
-}
 
-/** How long the stream may be silent: the server sends a heartbeat every 5 seconds. */
-const SILENCE_MS = 12_000
-
-/** One event stream; the browser reconnects by itself and names the last event that it has seen. */
-const listen = Effect.gen(function*() {
-  const clock = yield* Effect.clock
-  let seen = clock.unsafeCurrentTimeMillis()
-  let source: EventSource
-  const open = (after: string) => {
-    source = new EventSource(`/api/events${after === "" ? "" : `?after=${encodeURIComponent(after)}`}`)
-    let last = after
-    const on = (name: string, handle: (event: MessageEvent<string>) => void) =>
-      source.addEventListener(name, (event: MessageEvent<string>) => {
-        seen = clock.unsafeCurrentTimeMillis()
-        if (event.lastEventId !== "") last = event.lastEventId
-        handle(event)
-      })
-    on("hello", () => {
-      update({ connection: "live" })
-      readAll()
-    })
-    on("resumed", () => update({ connection: "live" }))
-    on("heartbeat", () => update({ connection: "live" }))
-    on("ui", (event) => {
-      const decoded = decodeEvents(event.data)
-      if (Either.isLeft(decoded)) return update({ problem: "The server is newer than this page. Reload the page." })
-      queue.push(...decoded.right)
-      later()
-    })
-    source.addEventListener("error", () => {
-      update({ connection: "lost" })
-      if (source.readyState === EventSource.CLOSED) seen = 0
-    })
-    return () => last
-  }
-  let last = open("")
-  yield* Effect.sync(() => {
-    if (clock.unsafeCurrentTimeMillis() - seen < SILENCE_MS) return
-    seen = clock.unsafeCurrentTimeMillis()
-    source.close()
-    update({ connection: "lost" })
-    last = open(last())
-  }).pipe(Effect.repeat(Schedule.spaced("2 seconds")))
-})
+/** Follows the server as the person of this browser; without one, says that a sign-in is needed. */
+const start = Effect.gen(function*() {
+  const { account } = yield* api
+  const { person, signsIn } = yield* account.status()
+  update({ signsIn, signedOut: person === null })
+  become(person)
+  if (person === null) return
+  yield* follow(person, { readAll, readOpen })
+}).pipe(
+  // The server may be starting just now.
+  Effect.tapError((error) => Effect.sync(() => update({ connection: "lost", problem: explain(error) }))),
+  Effect.retry({ schedule: Schedule.spaced("1 second"), while: ({ _tag }) => _tag === "RequestError" })
+)
 
 export const begin = (): void => {
+  readSettings()
+  const { hash, pathname } = globalThis.location
+  update({ route: routeOf(pathname), panel: panelOf(hash), person: localStorage.getItem(PERSON) ?? undefined })
   globalThis.addEventListener("popstate", enter)
-  enter()
-  fork(Effect.asVoid(listen))
+  globalThis.addEventListener("hashchange", () => update({ panel: panelOf(globalThis.location.hash) }))
+  fork(speak)
+  act(start)
 }

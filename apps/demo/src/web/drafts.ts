@@ -1,5 +1,7 @@
-/** Unsent text, kept in this browser per conversation until the server has taken it. */
-const key = (conversation: string) => `sennit.draft.${conversation}`
+/** Unsent text, kept in this browser per person and conversation until the server has taken it. */
+import { current } from "./store.ts"
+
+const key = (conversation: string) => `sennit.draft.${current().person ?? ""}.${conversation}`
 
 export const readDraft = (conversation: string): string => localStorage.getItem(key(conversation)) ?? ""
 

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { act, go } from "./actions.ts"
 import { api } from "./client.ts"
 import { forgetDrafts } from "./drafts.ts"
+import { say } from "./say.ts"
 import { current, update } from "./store.ts"
 
 /** The last search; an earlier one that answers later is not shown. */
@@ -61,16 +62,23 @@ export const showHistory = (id: string): void =>
 
 const readSessions = Effect.gen(function*() {
   const { keys, privacy } = yield* api
-  const { route } = current()
-  const stored = route === undefined ? undefined : yield* privacy.stored({ path: { conversation: route } })
+  const { open } = current()
+  const stored = open === undefined
+    ? undefined
+    : yield* Effect.catchTag(
+      privacy.stored({ path: { conversation: open.id } }),
+      "NoSuchConversation",
+      () => Effect.succeed(undefined)
+    )
   update({ keys: yield* keys.status(), stored })
 })
 
-export const readPanels = (): void => {
+export const openMemory = (): void => {
   asked = { question: "", asOf: undefined }
-  update({ receipt: undefined })
-  act(Effect.all([readMemories, readSessions], { concurrency: 2, discard: true }))
+  act(readMemories)
 }
+
+export const openSessions = (): void => act(readSessions)
 
 const working = (what: "rotating" | "erasing") =>
   Effect.acquireRelease(
@@ -82,7 +90,8 @@ export const rotateKey = (): void =>
   act(Effect.scoped(Effect.gen(function*() {
     yield* working("rotating")
     const { keys } = yield* api
-    update({ keys: yield* keys.rotate(), status: "The key was changed." })
+    update({ keys: yield* keys.rotate() })
+    say("The key was changed.")
     yield* readSessions
   })))
 
@@ -93,7 +102,8 @@ export const eraseEverything = (): void =>
     const receipt = yield* privacy.erase({ payload: { confirm: true } })
     forgetDrafts()
     go("/")
-    update({ receipt, status: "Everything was erased.", conversations: yield* conversations.list({ urlParams: {} }) })
+    say("Everything was erased.")
+    update({ receipt, conversations: yield* conversations.list({ urlParams: {} }) })
     yield* readMemories
     yield* readSessions
   })))

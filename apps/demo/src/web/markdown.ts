@@ -21,9 +21,13 @@ purifier.addHook("afterSanitizeAttributes", (node) => {
   if (node.tagName !== "A") return
   node.setAttribute("rel", "noopener noreferrer nofollow")
   node.setAttribute("target", "_blank")
+  // Where a link leads is seen before it is followed.
+  const address = node.getAttribute("href") ?? ""
+  const host = URL.canParse(address) ? new URL(address).host : ""
+  if (host !== "" && !(node.textContent ?? "").includes(host)) node.append(` (${host})`)
 })
 
-const sanitize = (html: string) =>
+export const sanitize = (html: string) =>
   purifier.sanitize(html, {
     USE_PROFILES: { html: true },
     FORBID_TAGS: ["img", "style", "form", "input", "iframe", "svg", "math", "video", "audio"],

@@ -8,12 +8,25 @@ import type {
   KeyStatus,
   MemoryRevision,
   MemorySummary,
+  ModelSummary,
   Receipt,
   ServerInfo,
   StoredRecord,
   UiEvent
 } from "../Api.ts"
 import { apply } from "../Thread.ts"
+
+export interface Settings {
+  readonly theme: "system" | "light" | "dark"
+  /** Single letters are keys: `/` and `?`. */
+  readonly letterKeys: boolean
+  /** Follows a long answer to its end, past the top of its question. */
+  readonly alwaysFollow: boolean
+}
+
+/** The parts of the inspector; the open one is in the address. */
+export const panels = ["run", "memory", "sessions", "files"] as const
+export type Panel = (typeof panels)[number]
 
 interface OpenConversation {
   readonly id: string
@@ -24,7 +37,19 @@ interface OpenConversation {
 
 export interface State {
   readonly connection: "connecting" | "live" | "lost"
+  /** What the connection last did, in words: said until the next thing happens. */
+  readonly notice: string | undefined
   readonly info: ServerInfo | undefined
+  /** Who is signed in, or whom the server is for; undefined until that is known, and after it ended. */
+  readonly person: string | undefined
+  /** Whether people sign in here. */
+  readonly signsIn: boolean
+  /** A sign-in is needed to go on; the page stays as it is. */
+  readonly signedOut: boolean
+  readonly settings: Settings
+  readonly panel: Panel | undefined
+  /** Who is asked; undefined for the server's first model. */
+  readonly model: ModelSummary["id"] | undefined
   readonly conversations: ReadonlyArray<ConversationSummary> | undefined
   /** What a search found; undefined while nothing is searched for. */
   readonly found: ReadonlyArray<ConversationSummary> | undefined
@@ -59,7 +84,14 @@ export interface ChosenFile {
 
 let state: State = {
   connection: "connecting",
+  notice: undefined,
   info: undefined,
+  person: undefined,
+  signsIn: false,
+  signedOut: false,
+  settings: { theme: "system", letterKeys: true, alwaysFollow: false },
+  panel: undefined,
+  model: undefined,
   conversations: undefined,
   found: undefined,
   memories: undefined,
@@ -102,15 +134,16 @@ const withSummary = (before: State, summary: ConversationSummary): State => {
   const others = (before.conversations ?? []).filter(({ id }) => id !== summary.id)
   const conversations = byActivity([summary, ...others])
   if (before.open?.id !== summary.id) return { ...before, conversations }
-  const changed = before.open.summary.running !== summary.running
-  const status = !changed ? before.status : summary.running ? "Answering." : "Answer finished."
-  return { ...before, conversations, status, open: { ...before.open, summary } }
+  return { ...before, conversations, open: { ...before.open, summary } }
 }
 
 const withEvent = (before: State, event: UiEvent): State | undefined => {
   if (event.type === "conversation") return withSummary(before, event.conversation)
   if (event.type === "removed") {
-    return { ...before, conversations: before.conversations?.filter(({ id }) => id !== event.conversation) }
+    const conversations = before.conversations?.filter(({ id }) => id !== event.conversation)
+    const missing = before.route === event.conversation ? "This conversation was deleted." : before.missing
+    const open = before.open?.id === event.conversation ? undefined : before.open
+    return { ...before, conversations, missing, open }
   }
   if (before.open?.id !== event.conversation) return before
   const blocks = apply(before.open.blocks, event)

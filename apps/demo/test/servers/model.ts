@@ -40,6 +40,12 @@ class OpenAnswers {
     return response === undefined ? new Promise((resolve) => this.waiting.push(resolve)) : Promise.resolve(response)
   }
 
+  /** Who asked has gone: nothing is sent there any more. */
+  remove(response: ServerResponse): void {
+    const at = this.open.indexOf(response)
+    if (at >= 0) this.open.splice(at, 1)
+  }
+
   async finish(): Promise<ServerResponse> {
     const response = await this.oldest()
     this.open.shift()
@@ -59,7 +65,11 @@ const start = async () => {
       requests.push(body)
       response.writeHead(200, { "content-type": "text/event-stream" })
       response.flushHeaders()
-      response.on("close", () => response.writableEnded || left.forEach((leave) => leave()))
+      response.on("close", () => {
+        if (response.writableEnded) return
+        answers.remove(response)
+        left.forEach((leave) => leave())
+      })
       answers.add(response)
     })
   })

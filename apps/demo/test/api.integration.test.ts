@@ -1,0 +1,84 @@
+/** What programs and who runs them get from the server. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { audit } from "./servers/axe.ts"
+import { missingBrowser, openPage } from "./servers/browser.ts"
+import { runs, startDemo, temporaryFolder } from "./servers/demo.ts"
+
+const does = <A>(work: () => Promise<A>) => Effect.promise(work)
+
+/** Takes what is sent over OTLP; `received` waits for a body in which a text occurs. */
+const collector = Effect.acquireRelease(
+  does(async () => {
+    const bodies: Array<string> = []
+    const waiting: Array<() => void> = []
+    const server = createServer((request, response) => {
+      let body = ""
+      request.on("data", (data) => body += data)
+      request.on("end", () => {
+        bodies.push(`${request.url} ${body}`)
+        response.writeHead(200, { "content-type": "application/json" }).end("{}")
+        waiting.splice(0).forEach((wake) => wake())
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const received = async (text: string): Promise<string> => {
+      const found = bodies.find((body) => body.includes(text))
+      if (found !== undefined) return found
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      return received(text)
+    }
+    return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bodies, received, server }
+  }),
+  ({ server }) =>
+    Effect.sync(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+)
+
+describe("the server", () => {
+  it.scopedLive("tells Prometheus what it does, and a collector what it did, without a word of what was said", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address: endpoint, bodies, received } = yield* collector
+      const { address } = yield* startDemo({ SENNIT_DATA: data, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint })
+      yield* runs(
+        { SENNIT_DATA: data, SENNIT_PORT: new URL(address).port },
+        "ask",
+        "Remember that my boat is called Kestrel"
+      )
+      const response = yield* does(() => fetch(`${address}/metrics`))
+      assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/)
+      const text = yield* does(() => response.text())
+      assert.match(text, /^sennit_agent_runs_active 0$/m)
+      const traces = yield* does(() => received("Conversations"))
+      assert.match(traces, /"service\.name"[^}]*"sennit"/)
+      assert.notInclude(bodies.join(""), "Kestrel")
+      assert.notInclude(text, "Kestrel")
+    }))
+
+  it.scopedLive.skipIf(missingBrowser !== undefined)(
+    `has a reference page with a policy of its own${missingBrowser ?? ""}`,
+    () =>
+      Effect.gen(function*() {
+        const data = yield* temporaryFolder
+        const { address } = yield* startDemo({ SENNIT_DATA: data })
+        const { complaints, foreign, page } = yield* openPage(`${address}/reference`)
+        yield* does(() => page.getByText("GET /api/conversations", { exact: true }).first().click())
+        const answer = yield* does(() => page.request.get(`${address}/reference`))
+        assert.notInclude(answer.headers()["content-security-policy"], "script-src")
+        const spec: { readonly paths: object } = yield* does(async () =>
+          (await fetch(`${address}/openapi.json`)).json()
+        )
+        for (const path of Object.keys(spec.paths)) {
+          assert.isAbove(yield* does(() => page.getByText(path).count()), 0, path)
+        }
+        assert.deepStrictEqual(yield* audit(page), [])
+        assert.deepStrictEqual(foreign, [])
+        assert.deepStrictEqual(complaints, [])
+      })
+  )
+})
