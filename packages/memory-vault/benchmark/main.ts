@@ -5,6 +5,7 @@ import { Effect, ManagedRuntime } from "effect"
 import { mkdtemp, rm } from "node:fs/promises"
 import os from "node:os"
 import path from "node:path"
+import { compressedRow } from "./compression.ts"
 import { makeTurns, readLocomo, recallAt10 } from "./corpus.ts"
 import type { Conversation } from "./corpus.ts"
 import { isStopWord, matchExpression, openDatabase, openSearch } from "./peers.ts"
@@ -273,6 +274,6 @@ const miniSearchRow = qualityRow(
   }
 )
 
-const workloads: ReadonlyArray<Workload> = [recallRow, saveRow, fullTextRow, miniSearchRow]
+const workloads: ReadonlyArray<Workload> = [recallRow, saveRow, fullTextRow, miniSearchRow, compressedRow]
 
 export default workloads

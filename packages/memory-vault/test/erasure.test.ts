@@ -6,7 +6,7 @@ import { MemoryVault } from "@sennit/memory-vault"
 import { Context, Effect, Layer, Stream } from "effect"
 import { layerRaw, makeFile, userMemory, within } from "./support/vaultFile.ts"
 
-const markers = ["zqxmarker", "ZQXmarker", "zqxspeaker", "zqxsession", "zqxmeta", "zqxuser"]
+const markers = ["zqxmarker", "ZQXmarker", "zqxspeaker", "zqxsession", "zqxmeta", "zqxuser", "zqxkey"]
 
 /** Which markers occur in the bytes of any file beside the database. */
 const findMarkers = (filename: string) =>
@@ -27,6 +27,7 @@ const entries = (user: string, count: number) =>
     text: `Entry ${i} ${"tells of a storm and a ferry ".repeat(i % 40)} zqxmarker${i} ZQXmarker ${user}`,
     speaker: "zqxspeaker",
     sessionId: `zqxsession ${i % 7}`,
+    idempotencyKey: `zqxkey ${i}`,
     metadata: { key: `zqxmeta ${i}` }
   }))
 
@@ -62,12 +63,19 @@ describe("forgetAll", () => {
         }
         yield* erased.procedural.upsert({ key: "zqxmarker key", text: "Obey zqxmarker." })
         yield* erased.working("zqxsession").set({ key: "zqxmarker", text: "zqxmarker" })
-        yield* erased.recall("zqxmarker7 storm")
+        const compression = yield* erased.compress({ sessions: Array.from({ length: 7 }, (_, i) => `zqxsession ${i}`) })
+        yield* erased.jobs.await(compression.id)
+        // Drops the summaries of its session and has them written anew while everything is erased.
+        if (second !== undefined) yield* erased.forget(second.id)
+        const { summaries } = yield* erased.stats
+        yield* erased.recall({ query: "zqxmarker7 storm", summaries: 3 })
         expect((yield* findMarkers(filename)).length).toBeGreaterThan(0)
         const remaining = Array.from(yield* Stream.runCollect(erased.list())).length
 
         const receipt = yield* erased.forgetAll({ confirm: true })
         expect([receipt.memories, receipt.notes]).toEqual([remaining, 2])
+        expect(summaries).toBeGreaterThan(6)
+        expect(receipt.summaries).toBeGreaterThanOrEqual(summaries)
         expect(receipt.postings).toBeGreaterThan(remaining)
         expect(receipt.logTruncated).toBe(true)
         expect(yield* findMarkers(filename)).toEqual([])

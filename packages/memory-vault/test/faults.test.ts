@@ -66,11 +66,12 @@ describe("queries of any kind", () => {
     }))
 })
 
+const day = (n: number) => Date.UTC(2028, 1, n)
+
 describe("a clock that goes back", () => {
   it.scoped("loses nothing, keeps the order of saving, and ends facts by when they were so", () =>
     Effect.gen(function*() {
       const filename = yield* makeFile
-      const day = (n: number) => Date.UTC(2028, 1, n)
       yield* Effect.gen(function*() {
         const memory = yield* userMemory("alice")
         // A leap day, the future, the past, and the time before 1970.
@@ -170,7 +171,7 @@ describe("interruption", () => {
               if (steps > 200) yield* Effect.sleep(steps / 50)
               const exit = yield* Fiber.interrupt(fiber)
               if (exit._tag === "Success") finished++
-            else expect(Cause.isInterruptedOnly(exit.cause)).toBe(true)
+              else expect(Cause.isInterruptedOnly(exit.cause)).toBe(true)
               // The connection is free again.
               yield* memory.stats
             }

@@ -17,10 +17,7 @@ import { memoryColumns, toMemory } from "./memoryRows.ts"
 import type { MemoryRow } from "./memoryRows.ts"
 import type { ScopeKey } from "./scopeKey.ts"
 
-/**
- * @since 0.1.0
- */
-export interface SummaryRow {
+interface SummaryRow {
   readonly doc: number
   readonly id: string
   readonly session: string
@@ -33,10 +30,7 @@ export interface SummaryRow {
 
 const summaryColumns = "doc, id, session, text, tokens, source_tokens, at, created_at"
 
-/**
- * @since 0.1.0
- */
-export const toSummary = (row: SummaryRow): Summary => ({
+const toSummary = (row: SummaryRow): Summary => ({
   id: SummaryId.make(row.id, { disableValidation: true }),
   sessionId: row.session,
   text: row.text,

@@ -57,10 +57,8 @@ interface IndexEntry {
 /**
  * What became of a draft: a new memory with its entry, one that was merged, or one of a save that was repeated, whose
  * memory may be gone.
- *
- * @since 0.1.0
  */
-export interface Stored {
+interface Stored {
   readonly memory: Memory | undefined
   readonly entry: IndexEntry | undefined
   readonly repeated: boolean
