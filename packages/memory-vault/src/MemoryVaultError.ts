@@ -383,6 +383,9 @@ export const MemoryVaultError = Schema.Union(
   ImportError,
   BudgetExceeded,
   MalformedBlock,
+  EmbeddingError,
+  EmbedderMismatch,
+  RerankingError,
   StorageError,
   ConfigurationError,
   SyncError
