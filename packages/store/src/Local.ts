@@ -147,7 +147,8 @@ const overFolders = (
         lock: makeKeyedLock(),
         stamp: makeStamps(),
         durable: options.durability === "fsync",
-        chunkBytes: 256 * 1024,
+        // One array that is used again may be longer than many that are not.
+        chunkBytes: lends ? 2 ** 20 : 256 * 1024,
         lends
       },
       nameNatively(options.root),

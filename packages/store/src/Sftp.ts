@@ -5,8 +5,8 @@
  * - A write goes to a temporary file beside its target and becomes visible by one hard link (mode `create`: exactly
  *   one of many wins) or posix-rename. Both are extensions that OpenSSH and others offer; a server without them gets
  *   no such write.
- * - Many requests of a transfer are under way at once: up to 8 of 255 KiB for a reader, 16 of 128 KiB for a writer, and
- *   64 on the connection.
+ * - Many requests of a transfer are under way at once: up to 8 of 255 KiB for a reader, 2 MiB for a writer, and 64 on
+ *   the connection.
  * - A broken connection is made anew by the next call. The calls under way fail as `BackendUnavailable`, retryable.
  * - The protocol tells times in seconds, so an etag is good for caches and not for conditions: `readIfMatch` and
  *   `replaceIfMatch` are not offered. Content type and metadata are not kept.

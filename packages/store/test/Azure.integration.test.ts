@@ -9,6 +9,7 @@ import { inspect } from "node:util"
 import { haveAzurite, makeAzurite } from "./servers/azurite.ts"
 import type { Azurite } from "./servers/azurite.ts"
 import { isInstalled, isRequired } from "./servers/startServer.ts"
+import { raceProcesses } from "./support/raceProcesses.ts"
 import { tempFolder } from "./support/tempFolder.ts"
 
 vi.setConfig({ testTimeout: 0, hookTimeout: 0 })
@@ -115,6 +116,13 @@ describe.skipIf(!haveAzurite && !isRequired)("Azure Blob (npm ci --prefix test/s
         expect(yield* Effect.flip(store.write("key", Stream.make(piece), { mode: { ifMatch: etag } })))
           .toMatchObject({ _tag: "PreconditionFailed" })
         expect(yield* store.readText("key")).toBe("new")
+      }))
+
+    it.scoped("of 4 processes that create each of 100 keys one wins, and its bytes are whole", () =>
+      Effect.gen(function*() {
+        const { container, server, store } = yield* open
+        const { connectionString } = server.credential
+        yield* raceProcesses(store, { backend: "azure", options: { container }, keys: 100 }, connectionString)
       }))
 
     it.scoped("account key and shared access signature open the same container", () =>

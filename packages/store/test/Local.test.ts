@@ -8,6 +8,7 @@ import * as Fs from "node:fs"
 import { inspect } from "node:util"
 import { kill, linesOf, openBelow, start, temps } from "./support/disk.ts"
 import { lentPieces } from "./support/lentPieces.ts"
+import { raceProcesses } from "./support/raceProcesses.ts"
 import { tempFolder } from "./support/tempFolder.ts"
 
 vi.setConfig({ testTimeout: 0 })
@@ -43,26 +44,7 @@ describe("races", () => {
   it.scopedLive("of 4 processes that create each of 300 keys one wins, and its bytes are whole", () =>
     Effect.gen(function*() {
       const { root, store } = yield* open
-      const names = ["p1", "p2", "p3", "p4"]
-      const children = yield* Effect.forEach(names, (name) => start("createAll.ts", root, name))
-      const won = yield* Effect.forEach(
-        children,
-        (child) =>
-          Effect.promise(() =>
-            child.stdout.setEncoding("utf8").toArray().then((text) => text.join("").split("\n").filter(Boolean))
-          ),
-        { concurrency: 4 }
-      )
-      expect(won.flat().length).toBe(300)
-      expect(new Set(won.flat()).size).toBe(300)
-      yield* Effect.forEach(
-        names,
-        (name, i) =>
-          Effect.forEach(
-            won[i] ?? [],
-            (key) => Effect.map(store.readText(key), (text) => expect(text).toBe(`${name} `.repeat(500)))
-          )
-      )
+      yield* raceProcesses(store, { backend: "local", options: { root }, keys: 300 })
       expect(temps(root)).toEqual([])
     }))
 

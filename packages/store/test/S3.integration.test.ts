@@ -2,8 +2,9 @@
 import { HttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, layer, vi } from "@effect/vitest"
-import { S3 } from "@sennit/store"
-import { conformance } from "@sennit/store/testing"
+import { Layers, S3 } from "@sennit/store"
+import { conformance, faultProxy } from "@sennit/store/testing"
+import type { FaultPlan } from "@sennit/store/testing"
 import { Chunk, Context, Deferred, Effect, Either, Exit, Fiber, Layer, Redacted, Stream } from "effect"
 import * as Fs from "node:fs"
 import { inspect } from "node:util"
@@ -12,6 +13,7 @@ import * as Rgw from "./servers/rgw.ts"
 import { isRequired } from "./servers/startServer.ts"
 import * as Swift from "./servers/swift.ts"
 import { lentPieces } from "./support/lentPieces.ts"
+import { raceProcesses } from "./support/raceProcesses.ts"
 import { tempFolder } from "./support/tempFolder.ts"
 
 vi.setConfig({ testTimeout: 0 })
@@ -77,6 +79,14 @@ const openCounted = (prefix: string) => {
     })
   return Effect.map(openWatched(prefix, Effect.sync(() => requests++)), (store) => ({ store, count }))
 }
+
+/** The same through a proxy that makes trouble. */
+const openThrough = (plan: (connection: number) => FaultPlan) =>
+  Effect.gen(function*() {
+    const { endpoint } = yield* RgwBucket
+    const { port } = yield* faultProxy({ port: Number(new URL(endpoint).port), plan })
+    return yield* openRgw("faults", { endpoint: `http://127.0.0.1:${port}` })
+  })
 
 const bytes = (length: number, seed = 1): Uint8Array =>
   Uint8Array.from({ length }, (_, index) => (index * 31 + (index >>> 8) * 17 + seed) & 0xff)
@@ -155,6 +165,19 @@ describe.skipIf(!haveRgw && !isRequired)(`Ceph RGW (${Rgw.hint}, and awscli and 
           expect(same(yield* store.readBytes("a"), whole)).toBe(true)
         }
         expect(yield* leftovers("sizes")).toEqual({ objects: ["sizes/a"], uploads: null })
+      }))
+
+    it.scoped("of 4 processes that create each of 100 keys one wins, and its bytes are whole", () =>
+      Effect.gen(function*() {
+        const { credentials, ...options } = yield* RgwBucket
+        const { accessKeyId, secretAccessKey } = credentials
+        const told = { ...options, prefix: "processes", accessKeyId }
+        yield* raceProcesses(
+          yield* openRgw("processes"),
+          { backend: "s3", options: told, keys: 100 },
+          secretAccessKey
+        )
+        expect((yield* leftovers("processes")).uploads).toBe(null)
       }))
 
     it.effect("has done with a piece of a body when it pulls the next one", () =>
@@ -281,6 +304,54 @@ describe.skipIf(!haveRgw && !isRequired)(`Ceph RGW (${Rgw.hint}, and awscli and 
         expect(conditions.map((capability) => [trusting.supports(capability), told.supports(capability)]))
           .toEqual([[true, false], [true, false]])
         expect(yield* leftovers("probed")).toEqual({ objects: null, uploads: null })
+      }))
+
+    const faults: ReadonlyArray<readonly [name: string, plan: FaultPlan]> = [
+      ["resets the connection within the head of an answer", { end: { from: "server", after: 20, kind: "reset" } }],
+      ["resets it within the body", { end: { from: "server", after: 40_000, kind: "reset" } }],
+      ["closes it within the body, as if that were the end", { end: { from: "server", after: 40_000, kind: "close" } }],
+      ["stalls within the body", { end: { from: "server", after: 40_000, kind: "stall" } }],
+      ["resets it within the request", { end: { from: "client", after: 100, kind: "reset" } }],
+      ["loses the answer", { end: { from: "server", after: 0, kind: "reset" } }]
+    ]
+    for (const [name, plan] of faults) {
+      it.scoped(`gets over a network that ${name}, and without a retry says that it failed`, () =>
+        Effect.gen(function*() {
+          const whole = bytes(100_000)
+          yield* (yield* openRgw("faults")).write("a", whole, { mode: "overwrite" })
+          let broken = 1
+          const bare = (yield* openThrough(() => broken-- > 0 ? plan : {})).pipe(Layers.timeout("1 second"))
+          const failure = yield* Effect.flip(bare.readBytes("a"))
+          expect(failure._tag).toBe(plan.end?.kind === "stall" ? "TimedOut" : "BackendUnavailable")
+          if (plan.end?.kind === "stall") return
+          broken = 2
+          const patient = (yield* openThrough(() => broken-- > 0 ? plan : {})).pipe(Layers.retry())
+          expect(same(yield* patient.readBytes("a"), whole)).toBe(true)
+          const pieces = yield* Stream.runCollect(patient.read("a"))
+          expect(same(Buffer.concat(Chunk.toReadonlyArray(pieces)), whole)).toBe(true)
+        }))
+    }
+
+    it.scoped("finds out whose object it is when the answer to its creation is lost", () =>
+      Effect.gen(function*() {
+        const plan: FaultPlan = { end: { from: "server", after: 0, kind: "reset" } }
+        let broken = 1
+        const store = (yield* openThrough(() => broken-- > 0 ? plan : {})).pipe(Layers.retry())
+        const key = "lost/mine"
+        expect((yield* store.write(key, "mine")).size).toBe(4)
+        expect((yield* Effect.flip(store.write(key, "other")))._tag).toBe("AlreadyExists")
+        broken = 1
+        const again = (yield* openThrough(() => broken-- > 0 ? plan : {})).pipe(Layers.retry())
+        expect((yield* Effect.flip(again.write(key, "other")))._tag).toBe("AlreadyExists")
+        expect(yield* store.readText(key)).toBe("mine")
+      }))
+
+    it.scoped("reads bytes that come one by one", () =>
+      Effect.gen(function*() {
+        const whole = bytes(3000)
+        const store = yield* openThrough(() => ({ split: 1 }))
+        yield* store.write("dribble", whole, { mode: "overwrite" })
+        expect(same(yield* store.readBytes("dribble"), whole)).toBe(true)
       }))
 
     it.effect("is refused with a wrong secret, which no error shows", () =>

@@ -229,6 +229,38 @@ describe("answers that are not to be trusted", () => {
     }).pipe(Effect.provide(NodeHttpClient.layerUndici)))
 })
 
+describe("a listing of 100 000 keys", () => {
+  /** As S3 pages them: by a thousand, the token being the last key. */
+  const pages = Effect.gen(function*() {
+    let requests = 0
+    const port = yield* listening(Http.createServer((request, response) => {
+      requests++
+      const begin = Number(new URL(request.url ?? "", "http://localhost").searchParams.get("continuation-token") ?? 0)
+      const entries = Array.from(
+        { length: 1000 },
+        (_, i) =>
+          `<Contents><Key>k${begin + i}</Key><LastModified>2026-01-02T03:04:05Z</LastModified>` +
+          `<ETag>e</ETag><Size>1</Size></Contents>`
+      )
+      const next = begin + 1000 < 100_000
+        ? `<IsTruncated>true</IsTruncated><NextContinuationToken>${begin + 1000}</NextContinuationToken>`
+        : "<IsTruncated>false</IsTruncated>"
+      request.resume().on("end", () => response.end(`<ListBucketResult>${entries.join("")}${next}</ListBucketResult>`))
+    }))
+    const store = yield* S3.make({ ...options, endpoint: `http://127.0.0.1:${port}` })
+    return { store, count: () => requests }
+  })
+
+  it.scopedLive("of which ten are wanted costs one request, and all of it one for each thousand", () =>
+    Effect.gen(function*() {
+      const { count, store } = yield* pages
+      const all = store.list("", { recursive: true })
+      const few = yield* Stream.runCollect(Stream.take(all, 10))
+      expect([Chunk.size(few), count()]).toEqual([10, 1])
+      expect([yield* Stream.runCount(all), count()]).toEqual([100_000, 101])
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici)))
+})
+
 describe("a server that ignores conditions", () => {
   it.scopedLive("is found out by the probe, whatever is said of it", () =>
     Effect.gen(function*() {

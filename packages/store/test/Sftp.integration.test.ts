@@ -11,6 +11,7 @@ import type { Sshd } from "./servers/sshd.ts"
 import { isInstalled, isRequired } from "./servers/startServer.ts"
 import { temps } from "./support/disk.ts"
 import { lentPieces } from "./support/lentPieces.ts"
+import { raceProcesses } from "./support/raceProcesses.ts"
 import { tempFolder } from "./support/tempFolder.ts"
 
 vi.setConfig({ testTimeout: 0, hookTimeout: 0 })
@@ -176,8 +177,7 @@ describe.skipIf(!haveSshd && !isRequired)("SFTP (apt-get install openssh-server 
         const slow = Stream.tap(body, () => Effect.yieldNow())
         const writer = yield* Effect.fork(Effect.either(store.write("b", Stream.forever(slow), overwrite)))
         yield* Deferred.await(reached)
-        // The processes of sshd that serve connections, of this server alone.
-        ChildProcess.spawnSync("pkill", ["-KILL", "-P", String(server.pid)])
+        yield* server.killConnections
         const outcome = yield* Fiber.join(writer)
         expect(Either.isLeft(outcome) && outcome.left).toMatchObject({
           _tag: "BackendUnavailable",
@@ -200,6 +200,14 @@ describe.skipIf(!haveSshd && !isRequired)("SFTP (apt-get install openssh-server 
         expect(parts.every((part, i) => large.subarray(i * 1000, i * 1000 + 3000).equals(part))).toBe(true)
         for (let round = 0; round < 300; round++) yield* Stream.runDrain(Stream.take(store.read("large"), 1))
         expect((yield* store.stat("large")).size).toBe(large.length)
+      }))
+
+    it.scoped("of 4 processes that create each of 100 keys one wins, and its bytes are whole", () =>
+      Effect.gen(function*() {
+        const { options, root, store } = yield* open
+        const { credential, ...told } = options
+        yield* raceProcesses(store, { backend: "sftp", options: told, keys: 100 }, credential.privateKey)
+        expect(temps(root)).toEqual([])
       }))
 
     it.scoped("a piece of a body is the caller's again when the next one is pulled", () =>

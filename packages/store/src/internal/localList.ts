@@ -15,7 +15,9 @@ import type { Folders } from "./localFolder.ts"
 import { versionOf } from "./localVersion.ts"
 
 const pageSize = 1000
-const statsInFlight = 32
+
+/** lstat(2) is answered from the kernel's caches in less time than a trip to the thread pool; so many take a turn. */
+const looksPerTurn = 32
 
 interface Name {
   readonly key: StorePath.Key
@@ -155,42 +157,28 @@ const describe = (
         folders,
         StorePath.segments(prefix),
         { create: false },
-        ({ path }) => callFs<ReadonlyArray<Entry>>((callback) => describeAll(path, names, callback))
+        ({ path }) =>
+          Effect.map(
+            Effect.forEach(Arr.chunksOf(names, looksPerTurn), (some, i) => {
+              const look = nowFs(() =>
+                some.map((name) => describeOne(path, name)).filter((entry) => entry !== undefined)
+              )
+              return i === 0 ? look : Effect.zipRight(nextTurn, look)
+            }),
+            Arr.flatten
+          )
       ),
       []
     )
 
-/** lstat(2) for every file of a page, some at a time. */
-const describeAll = (
-  folder: string,
-  names: ReadonlyArray<Name>,
-  callback: (error: NodeJS.ErrnoException | null, entries: ReadonlyArray<Entry>) => void
-): void => {
-  const entries: Array<Entry | undefined> = []
-  let failed: NodeJS.ErrnoException | null = null
-  let next = 0
-  let running = 0
-  const finish = (): void => {
-    if (running === 0) callback(failed, entries.filter((entry) => entry !== undefined))
-  }
-  const start = (): void => {
-    const index = next++
-    const name = names[index]
-    if (name === undefined || failed !== null) return finish()
-    running++
-    Fs.lstat(`${folder}/${name.name}`, { bigint: true }, (error, stats) => {
-      running--
-      if (error !== null && error.code !== "ENOENT") failed = error
-      if (error === null) entries[index] = describeOne(name, stats)
-      start()
-    })
-  }
-  for (let lane = 0; lane < Math.min(statsInFlight, names.length); lane++) start()
-}
+const nextTurn = Effect.async<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
 
-const describeOne = (name: Name, stats: Fs.BigIntStats): Entry | undefined => {
-  if (name.isFolder) return { _tag: "Folder", key: name.key }
-  return stats.isFile() ? { _tag: "Object", key: name.key, ...versionOf(stats) } : undefined
+const describeOne = (folder: string, { isFolder, key, name }: Name): Entry | undefined => {
+  if (isFolder) return { _tag: "Folder", key }
+  const stats = Fs.lstatSync(`${folder}/${name}`, { bigint: true, throwIfNoEntry: false })
+  return stats?.isFile() === true ? { _tag: "Object", key, ...versionOf(stats) } : undefined
 }
 
 /** @internal Removes a folder without objects and those in it; what is left of it is something else. */

@@ -28,11 +28,13 @@ type Credential =
 type Callback<A> = (error: Error | null | undefined, value: A) => void
 
 /** @internal What a server can do beyond version 3 of the protocol. */
-export type Extension = "posix-rename" | "hardlink" | "fsync" | "copy-data"
+export type Extension = "posix-rename" | "hardlink" | "fsync" | "copy-data" | "limits"
 
 /** @internal A connection. What is opened through it ends with it. */
 export interface Link {
   readonly offers: ReadonlySet<Extension>
+  /** The greatest number of bytes that one request should carry. */
+  readonly writeBytes: number
   readonly isAlive: () => boolean
   /** Sends a request as soon as the number of those under way allows. `done` is called once, whatever happens. */
   readonly send: <A>(
@@ -49,6 +51,13 @@ export interface Session {
 
 /** Enough to fill a fast line, and a bound for what waits in memory to be sent. */
 const requestsUnderWay = 64
+
+/**
+ * OpenSSH takes 255 KiB, which its packets of 32 KiB carry without a small rest. Of another server it is only certain
+ * that it takes 32 KiB, and ssh2 sends a longer request piece after piece; so much goes in one packet, with its head.
+ */
+const negotiatedBytes = 255 * 1024
+const certainBytes = 32_000
 
 /** A peer that is silent for this long, three times, is taken for gone. */
 const keepAliveMillis = 15_000
@@ -205,8 +214,10 @@ const makeLink = (client: Client, sftp: SFTPWrapper): Link => {
   })
   sftp.on("close", () => client.destroy())
   sftp.on("error", () => client.destroy())
+  const offers = offersOf(sftp)
   return {
-    offers: offersOf(sftp),
+    offers,
+    writeBytes: offers.has("limits") ? negotiatedBytes : certainBytes,
     isAlive: () => isAlive,
     send: (request, done) => {
       if (underWay.size < requestsUnderWay) start(request, done)
@@ -227,7 +238,7 @@ const offersOf = (sftp: SFTPWrapper): ReadonlySet<Extension> => {
   return new Set(extensions.filter((extension) => has(extension) || has(`${extension}@openssh.com`)))
 }
 
-const extensions: ReadonlyArray<Extension> = ["posix-rename", "hardlink", "fsync", "copy-data"]
+const extensions: ReadonlyArray<Extension> = ["posix-rename", "hardlink", "fsync", "copy-data", "limits"]
 
 /** The status codes of draft-ietf-secsh-filexfer-02, section 7. OpenSSH says 4, "Failure", of nearly everything. */
 const conditions: { readonly [code: number]: Driver.Condition } = {

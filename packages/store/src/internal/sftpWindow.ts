@@ -13,8 +13,8 @@ import type { Link } from "./sftpSession.ts"
 const readBytes = 255 * 1024
 const readsAhead = 8
 
-const writeBytes = 128 * 1024
-const writesUnderWay = 16
+/** What a writer has under way at most: as much as OpenSSH's channel lets through at once. */
+const windowBytes = 2 * 2 ** 20
 
 /** A piece asked for, in the order of the file. */
 interface Slot {
@@ -103,6 +103,8 @@ const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.
 
 /** @internal For one fiber. */
 export const makeWriter = (link: Link, handle: Buffer): Writer => {
+  const { writeBytes } = link
+  const writesUnderWay = Math.floor(windowBytes / writeBytes)
   let position = 0
   let underWay = 0
   let failure: Driver.Failure | undefined

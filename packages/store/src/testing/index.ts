@@ -31,6 +31,11 @@ import { writing } from "./writing.ts"
 export { type Conformance, ConformanceFailure } from "./Case.ts"
 
 /**
+ * @since 0.1.0
+ */
+export { type FaultPlan, type FaultProxy, faultProxy } from "./faultProxy.ts"
+
+/**
  * Every promise of the contract.
  *
  * @since 0.1.0

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { freePort, isInstalled, running } from "./startServer.ts"
+import { freePort, isInstalled, restartable, running } from "./startServer.ts"
 
 export const hint = "apt-get install --no-install-recommends ceph-mon ceph-osd radosgw"
 
@@ -29,7 +29,14 @@ const run = (program: string, args: ReadonlyArray<string>): Effect.Effect<void, 
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-const settings = (folder: string, fsid: string, ports: { readonly gateway: number; readonly monitor: number }) => `
+interface Setup {
+  readonly folder: string
+  readonly fsid: string
+  readonly ports: { readonly gateway: number; readonly monitor: number }
+  readonly gibibytes: number
+}
+
+const settings = ({ folder, fsid, gibibytes, ports }: Setup) => `
 [global]
 fsid = ${fsid}
 mon host = [v2:127.0.0.1:${ports.monitor}/0]
@@ -49,7 +56,7 @@ osd pool default pgp num = 1
 osd crush chooseleaf type = 0
 osd pool default pg autoscale mode = off
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = ${gibibytes * 2 ** 30}
 osd memory target = 939524096
 log file = ${folder}/$name.log
 pid file = ${folder}/$name.pid
@@ -89,28 +96,31 @@ const prepareMonitor = (folder: string, config: string, fsid: string, port: numb
     yield* run("ceph-mon", ["-c", config, "--mkfs", "-i", "a", "--monmap", map, "--keyring", keyring])
   })
 
-/** Starts a gateway that ends with the scope, and answers its address. */
-export const startRgw = Effect.gen(function*() {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "sennit-rgw-"))),
-    (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
-  )
-  for (const name of ["mon", "osd", "rgw"]) Fs.mkdirSync(Path.join(folder, name))
-  const ports = { gateway: yield* freePort, monitor: yield* freePort }
-  const fsid = randomUUID()
-  const config = Path.join(folder, "ceph.conf")
-  Fs.writeFileSync(config, settings(folder, fsid, ports))
-  const ceph = (...args: ReadonlyArray<string>) => run("ceph", ["-c", config, ...args])
-  yield* prepareMonitor(folder, config, fsid, ports.monitor)
-  yield* running("ceph-mon", ["-f", "-c", config, "-i", "a"], ports.monitor)
-  const osd = randomUUID()
-  yield* ceph("osd", "new", osd)
-  yield* run("ceph-osd", ["-c", config, "-i", "0", "--mkfs", "--osd-uuid", osd])
-  yield* Effect.ignore(ceph("osd", "crush", "add-bucket", "localhost", "host"))
-  yield* Effect.ignore(ceph("osd", "require-osd-release", "pacific"))
-  yield* running("ceph-osd", ["-f", "-c", config, "-i", "0"], ports.monitor)
-  const gateway = yield* running("radosgw", ["-f", "-c", config, "-n", "client.rgw"], ports.gateway)
-  const user = ["--uid=test", "--display-name=test", "--access-key=AKIATEST", "--secret-key=SECRETTEST"]
-  yield* Effect.retry(run("radosgw-admin", ["-c", config, "user", "create", ...user]), Schedule.recurs(3))
-  return { endpoint: `http://127.0.0.1:${ports.gateway}`, kill: gateway.kill }
-})
+/** Starts a gateway with so much memory for objects. It ends with the scope. */
+export const startRgwOf = (gibibytes: number) =>
+  Effect.gen(function*() {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "sennit-rgw-"))),
+      (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
+    )
+    for (const name of ["mon", "osd", "rgw"]) Fs.mkdirSync(Path.join(folder, name))
+    const ports = { gateway: yield* freePort, monitor: yield* freePort }
+    const fsid = randomUUID()
+    const config = Path.join(folder, "ceph.conf")
+    Fs.writeFileSync(config, settings({ folder, fsid, ports, gibibytes }))
+    const ceph = (...args: ReadonlyArray<string>) => run("ceph", ["-c", config, ...args])
+    yield* prepareMonitor(folder, config, fsid, ports.monitor)
+    yield* running("ceph-mon", ["-f", "-c", config, "-i", "a"], ports.monitor)
+    const osd = randomUUID()
+    yield* ceph("osd", "new", osd)
+    yield* run("ceph-osd", ["-c", config, "-i", "0", "--mkfs", "--osd-uuid", osd])
+    yield* Effect.ignore(ceph("osd", "crush", "add-bucket", "localhost", "host"))
+    yield* Effect.ignore(ceph("osd", "require-osd-release", "pacific"))
+    yield* running("ceph-osd", ["-f", "-c", config, "-i", "0"], ports.monitor)
+    const gateway = yield* restartable("radosgw", ["-f", "-c", config, "-n", "client.rgw"], ports.gateway)
+    const user = ["--uid=test", "--display-name=test", "--access-key=AKIATEST", "--secret-key=SECRETTEST"]
+    yield* Effect.retry(run("radosgw-admin", ["-c", config, "user", "create", ...user]), Schedule.recurs(3))
+    return { endpoint: `http://127.0.0.1:${ports.gateway}`, kill: gateway.kill, restart: gateway.restart }
+  })
+
+export const startRgw = startRgwOf(4)

@@ -5,7 +5,7 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import { tempFolder } from "../support/tempFolder.ts"
-import { freePort, isInstalled, running } from "./startServer.ts"
+import { freePort, isInstalled, restartable } from "./startServer.ts"
 
 const program = "/usr/sbin/sshd"
 
@@ -47,9 +47,12 @@ export const makeSshd = (subsystem = "internal-sftp") =>
       `Subsystem sftp ${subsystem}`
     ]
     Fs.writeFileSync(`${folder}/config`, lines.join("\n"))
-    const server = yield* running(program, ["-D", "-f", `${folder}/config`, "-E", `${folder}/log`], port)
+    const server = yield* restartable(program, ["-D", "-f", `${folder}/config`, "-E", `${folder}/log`], port)
+    // The processes that serve connections outlive the one that listens.
+    const killConnections = Effect.sync(() => ChildProcess.spawnSync("pkill", ["-KILL", "-P", String(server.pid())]))
     return {
-      ...server,
+      killConnections,
+      restart: Effect.zipRight(killConnections, server.restart),
       folder,
       port,
       hostKey,

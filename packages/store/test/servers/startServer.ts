@@ -1,5 +1,5 @@
 // @effect-diagnostics nodeBuiltinImport:off globalDate:off starts programs and listens on ports
-import { Config, Data, Effect, Schedule } from "effect"
+import { Config, Data, Effect, Schedule, Scope } from "effect"
 import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
 
@@ -71,4 +71,19 @@ export const running = (program: string, args: ReadonlyArray<string>, port: numb
       while: () => gone === undefined
     }).pipe(Effect.catchAll(() => Effect.dieMessage(gone ?? `${program} is not ready`)))
     return { pid: child.pid, kill: end(child, "SIGKILL") }
+  })
+
+/** The same with a way to kill it at once and start it again, on the same port and folder. */
+export const restartable = (program: string, args: ReadonlyArray<string>, port: number) =>
+  Effect.gen(function*() {
+    const start = Scope.extend(running(program, args, port), yield* Effect.scope)
+    let current = yield* start
+    return {
+      pid: () => current.pid,
+      kill: Effect.suspend(() => current.kill),
+      restart: Effect.gen(function*() {
+        yield* current.kill
+        current = yield* start
+      })
+    }
   })

@@ -1,5 +1,5 @@
 // @effect-diagnostics nodeBuiltinImport:off tests look at the disk behind the store's back
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -24,13 +24,24 @@ export const openBelow = (root: string): number => {
 }
 
 /** Runs a script of this folder as a process of its own, which reads the package's sources and ends with the scope. */
-export const start = (script: string, ...args: ReadonlyArray<string>) =>
+export const start = (script: string, ...args: ReadonlyArray<string>) => startWith({}, script, ...args)
+
+/** The same with a secret in its environment, where no list of processes shows it. */
+export const startWith = (
+  { secret }: { readonly secret?: Redacted.Redacted<string> | undefined },
+  script: string,
+  ...args: ReadonlyArray<string>
+) =>
   Effect.acquireRelease(
     Effect.sync(() =>
       ChildProcess.spawn(
         process.execPath,
         ["--import", "tsx", "-C", "@sennit/source", fileURLToPath(new URL(script, import.meta.url)), ...args],
-        { stdio: ["ignore", "pipe", "inherit"], cwd: fileURLToPath(new URL("../..", import.meta.url)) }
+        {
+          stdio: ["ignore", "pipe", "inherit"],
+          cwd: fileURLToPath(new URL("../..", import.meta.url)),
+          env: { ...process.env, ...(secret === undefined ? {} : { SECRET: Redacted.value(secret) }) }
+        }
       )
     ),
     kill
