@@ -1,7 +1,7 @@
 // @effect-diagnostics asyncFunction:off a benchmark is a plain program
 import { createMemoryVault } from "@sennit/memory-vault/Promise"
 import { readLocomo, recallAt10 } from "./corpus.ts"
-import type { Workload } from "./main.ts"
+import type { Workload } from "./workload.ts"
 
 /** Every conversation saved turn by turn for a user of its own; every question asked of it. */
 const openVault = async (compressed: boolean) => {

@@ -1,4 +1,4 @@
-// @effect-diagnostics nodeBuiltinImport:off preferSchemaOverJson:off globalRandom:off a benchmark reads a file
+// @effect-diagnostics nodeBuiltinImport:off preferSchemaOverJson:off globalRandom:off globalDate:off a benchmark reads a file
 import { existsSync, readFileSync } from "node:fs"
 
 export interface Turn {
@@ -6,6 +6,8 @@ export interface Turn {
   readonly session: string
   readonly speaker: string
   readonly text: string
+  /** ISO 8601; of the session. */
+  readonly time: string
 }
 
 export interface Conversation {
@@ -13,19 +15,30 @@ export interface Conversation {
   readonly questions: ReadonlyArray<{ readonly question: string; readonly evidence: ReadonlySet<string> }>
 }
 
+interface SampleTurn {
+  readonly speaker: string
+  readonly dia_id: string
+  readonly text: string
+  readonly blip_caption?: string
+}
+
 interface Sample {
-  readonly conversation: Readonly<
-    Record<
-      string,
-      ReadonlyArray<{
-        readonly speaker: string
-        readonly dia_id: string
-        readonly text: string
-        readonly blip_caption?: string
-      }>
-    >
-  >
+  readonly conversation: Readonly<Record<string, string | ReadonlyArray<SampleTurn>>>
   readonly qa: ReadonlyArray<{ readonly question: string; readonly evidence?: ReadonlyArray<string> }>
+}
+
+/** "1:56 pm on 8 May, 2023" as ISO 8601. */
+const toIso = (words: string): string => {
+  const [, hour, minute, half, day, month, year] = /(\d+):(\d+) (am|pm) on (\d+) (\w+), (\d+)/.exec(words) ?? []
+  if (year === undefined) throw new Error(`no time: ${words}`)
+  const months = "January February March April May June July August September October November December".split(" ")
+  return new Date(Date.UTC(
+    Number(year),
+    months.indexOf(month ?? ""),
+    Number(day),
+    Number(hour) % 12 + (half === "pm" ? 12 : 0),
+    Number(minute)
+  )).toISOString()
 }
 
 const file = new URL("../../../../shared/data/locomo/locomo-dev.json", import.meta.url)
@@ -38,14 +51,17 @@ export const readLocomo = (): ReadonlyArray<Conversation> => {
     const turns = Object.keys(conversation)
       .filter((key) => /^session_\d+$/.test(key))
       .toSorted((a, b) => Number(a.slice(8)) - Number(b.slice(8)))
-      .flatMap((session) =>
-        (conversation[session] ?? []).map(({ blip_caption, dia_id, speaker, text }) => ({
+      .flatMap((session) => {
+        const said = conversation[session]
+        const time = toIso(String(conversation[`${session}_date_time`]))
+        return (typeof said === "string" ? [] : said ?? []).map(({ blip_caption, dia_id, speaker, text }) => ({
           id: dia_id,
           session,
           speaker,
-          text: blip_caption === undefined ? text : `${text} [shares ${blip_caption}]`
+          text: blip_caption === undefined ? text : `${text} [shares ${blip_caption}]`,
+          time
         }))
-      )
+      })
     const known = new Set(turns.map(({ id }) => id))
     return {
       turns,
@@ -79,6 +95,39 @@ export const makeTurns = (count: number, from = 0): ReadonlyArray<Turn> => {
     id: `${from + i}`,
     session: `session ${Math.floor((from + i) / 20)}`,
     speaker: i % 2 === 0 ? "Ann" : "Bob",
+    time: new Date(Date.UTC(2024, 0, 1) + (from + i) * 3_600_000).toISOString(),
     text: `${Array.from({ length: 20 + Math.floor(20 * next()) }, word).join(" ")} unique${from + i}.`
   }))
+}
+
+/**
+ * Turns with the words of LoCoMo in new sentences: each word is followed by one that follows it there (a chain of order
+ * 1), so lengths, frequencies and vocabulary are those of speech while no text occurs twice. The same for every run.
+ */
+export const makeSpeech = (count: number): ReadonlyArray<Turn> => {
+  const models = readLocomo().flatMap((conversation) => conversation.turns).map((turn) => ({
+    turn,
+    words: turn.text.split(/\s+/)
+  }))
+  const following = new Map<string, Array<string>>()
+  for (const { words } of models) {
+    for (const [i, word] of words.entries()) {
+      const next = words[i + 1] ?? words[0]!
+      const known = following.get(word)
+      if (known === undefined) following.set(word, [next])
+      else known.push(next)
+    }
+  }
+  let state = 7
+  const after = (word: string): string => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    const known = following.get(word) ?? [word]
+    return known[Math.floor(known.length * state / 2 ** 32)]!
+  }
+  return Array.from({ length: count }, (_, i) => {
+    const { turn, words } = models[i % models.length]!
+    const said = [words[0]!]
+    while (said.length < words.length) said.push(after(said.at(-1)!))
+    return { ...turn, id: `${i}`, session: `session ${Math.floor(i / 20)}`, text: `${said.join(" ")} (${i})` }
+  })
 }

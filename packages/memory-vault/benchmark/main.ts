@@ -1,65 +1,16 @@
 // @effect-diagnostics asyncFunction:off nodeBuiltinImport:off a benchmark is a plain program
-import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
-import { createMemoryVault } from "@sennit/memory-vault/Promise"
-import { Effect, ManagedRuntime } from "effect"
-import { mkdtemp, rm } from "node:fs/promises"
-import os from "node:os"
+import { Effect } from "effect"
+import { rm } from "node:fs/promises"
 import path from "node:path"
 import { compressedRow } from "./compression.ts"
 import { makeTurns, readLocomo, recallAt10 } from "./corpus.ts"
 import type { Conversation } from "./corpus.ts"
+import { askAll, locomoRows } from "./locomo.ts"
+import { mem0Rows } from "./mem0.ts"
 import { isStopWord, matchExpression, openDatabase, openSearch } from "./peers.ts"
-
-export interface Sample {
-  readonly value: number
-  readonly cpuMs: number
-}
-
-export interface Workload {
-  readonly id: string
-  readonly unit: string
-  readonly peerName: string
-  readonly better: "lower" | "higher"
-  readonly target: number
-  readonly open: () => Promise<{
-    readonly ours: () => Promise<Sample>
-    readonly peer: () => Promise<Sample>
-    readonly close: () => Promise<void>
-  }>
-}
-
-const clock = async (count: number, work: () => Promise<void>): Promise<Sample> => {
-  const cpu = process.cpuUsage()
-  const start = performance.now()
-  await work()
-  const wall = performance.now() - start
-  const { system, user } = process.cpuUsage(cpu)
-  return { value: 1_000 * wall / count, cpuMs: (system + user) / 1_000 }
-}
-
-/** The value is a share of evidence found; the time it took counts as well. */
-const grade = async (work: () => Promise<number>): Promise<Sample> => {
-  const cpu = process.cpuUsage()
-  const value = await work()
-  const { system, user } = process.cpuUsage(cpu)
-  return { value, cpuMs: (system + user) / 1_000 }
-}
-
-const expectThat = (holds: boolean, what: string) => {
-  if (!holds) throw new Error(`wrong result: ${what}`)
-}
-
-const makeFolder = () => mkdtemp(path.join(os.tmpdir(), "sennit-vault-"))
-
-/** The vault through its Effect interface, in a file. */
-const openFile = async (folder: string) => {
-  const runtime = ManagedRuntime.make(MemoryVault.layerSqlite({ filename: path.join(folder, "vault.db") }))
-  const memory = await runtime.runPromise(Effect.gen(function*() {
-    const vault = yield* MemoryVault.MemoryVault
-    return vault.scoped(yield* MemoryScope.user("bench"))
-  }))
-  return { runtime, memory }
-}
+import { scaleRows } from "./scale.ts"
+import { clock, expectThat, grade, makeFolder, openFile } from "./workload.ts"
+import type { Workload } from "./workload.ts"
 
 const fts = (folder: string, tokenizer: string) =>
   openDatabase(path.join(folder, "peer.db")).then((database) => {
@@ -174,31 +125,6 @@ const saveRow: Workload = {
   }
 }
 
-/** Every conversation saved for a user of its own, every question recalled. */
-const openVault = async (conversations: ReadonlyArray<Conversation>) => {
-  const vault = createMemoryVault({ filename: ":memory:" })
-  const scopes = await Promise.all(conversations.map(async ({ questions, turns }, i) => {
-    const memory = vault.scoped({ user: `conversation ${i}` })
-    const turnsOf = new Map<string, Array<string>>()
-    for (const { id, session, speaker, text } of turns) {
-      const { memories } = await memory.save({ text, speaker, sessionId: session })
-      for (const saved of memories) turnsOf.set(saved.id, [...(turnsOf.get(saved.id) ?? []), id])
-    }
-    return { memory, questions, turnsOf }
-  }))
-  const ask = async () => {
-    const answers = []
-    for (const { memory, questions, turnsOf } of scopes) {
-      for (const { evidence, question } of questions) {
-        const { memories } = await memory.recall({ query: question, topK: 10, tokenBudget: 100_000 })
-        answers.push({ evidence, ranked: memories.flatMap((found) => turnsOf.get(found.memory.id) ?? []) })
-      }
-    }
-    return recallAt10(answers)
-  }
-  return { ask, close: () => vault[Symbol.asyncDispose]() }
-}
-
 type Find = (conversation: number, question: string) => ReadonlyArray<string>
 
 const qualityRow = (
@@ -214,10 +140,9 @@ const qualityRow = (
   target,
   open: async () => {
     const conversations = readLocomo()
-    const vault = await openVault(conversations)
     const peer = await openPeer(conversations)
     return {
-      ours: () => grade(vault.ask),
+      ours: () => grade(async () => recallAt10((await askAll()).map(({ evidence, ranked }) => ({ evidence, ranked })))),
       peer: () =>
         grade(async () =>
           recallAt10(
@@ -228,7 +153,6 @@ const qualityRow = (
         ),
       close: async () => {
         peer.close()
-        await vault.close()
       }
     }
   }
@@ -274,6 +198,15 @@ const miniSearchRow = qualityRow(
   }
 )
 
-const workloads: ReadonlyArray<Workload> = [recallRow, saveRow, fullTextRow, miniSearchRow, compressedRow]
+const workloads: ReadonlyArray<Workload> = [
+  ...locomoRows,
+  compressedRow,
+  ...scaleRows,
+  ...mem0Rows,
+  recallRow,
+  saveRow,
+  fullTextRow,
+  miniSearchRow
+]
 
 export default workloads

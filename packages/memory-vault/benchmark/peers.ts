@@ -57,3 +57,26 @@ export const matchExpression = (question: string): string =>
     .filter((word) => !stop.has(word))
     .map((word) => `"${word}"`)
     .join(" OR ")
+
+/** What is used of mem0's open source memory. */
+export interface Mem0 {
+  readonly add: (
+    text: string,
+    options: { readonly userId: string; readonly infer: boolean }
+  ) => Promise<{ readonly results: ReadonlyArray<unknown> }>
+  readonly search: (
+    query: string,
+    options: { readonly filters: { readonly user_id: string }; readonly topK: number }
+  ) => Promise<{ readonly results: ReadonlyArray<unknown> }>
+}
+
+const hasMemory = (module: unknown): module is { readonly Memory: new(options: object) => Mem0 } =>
+  typeof module === "object" && module !== null && "Memory" in module && typeof module.Memory === "function"
+
+export const loadMem0 = async (options: object): Promise<Mem0> => {
+  // It reports its use to a server of its own unless told not to.
+  process.env["MEM0_TELEMETRY"] = "false"
+  const module: unknown = await import("mem0ai/oss")
+  if (!hasMemory(module)) throw new Error("mem0ai/oss has no Memory")
+  return new module.Memory(options)
+}

@@ -29,13 +29,13 @@ export type PromptFormat = "xml" | "markdown" | "json"
  */
 export interface PromptItem {
   readonly type: MemoryType
-  /** ISO 8601, UTC; to the minute as this package makes it, for a prompt pays for every figure. */
+  /** ISO 8601, UTC; the day alone as this package makes it, for a prompt pays for every figure. */
   readonly time: string
   readonly speaker?: string
   readonly text: string
 }
 
-const toMinute = (time: DateTime.Utc): string => DateTime.formatIso(time).replace(/:[^:]*Z$/, "Z")
+const toDay = DateTime.formatIsoDateUtc
 
 /**
  * @since 0.1.0
@@ -43,7 +43,7 @@ const toMinute = (time: DateTime.Utc): string => DateTime.formatIso(time).replac
  */
 export const fromMemory = (memory: Memory): PromptItem => ({
   type: memory.type,
-  time: toMinute(memory.eventTime ?? memory.createdAt),
+  time: toDay(memory.eventTime ?? memory.createdAt),
   ...(memory.speaker === undefined ? {} : { speaker: memory.speaker }),
   text: memory.text
 })
@@ -54,7 +54,7 @@ export const fromMemory = (memory: Memory): PromptItem => ({
  */
 export const fromProcedure = (procedure: Procedure): PromptItem => ({
   type: "procedural",
-  time: toMinute(procedure.updatedAt),
+  time: toDay(procedure.updatedAt),
   text: procedure.text
 })
 
@@ -64,7 +64,7 @@ export const fromProcedure = (procedure: Procedure): PromptItem => ({
  */
 export const fromSummary = (summary: Summary): PromptItem => ({
   type: "semantic",
-  time: toMinute(summary.eventTime),
+  time: toDay(summary.eventTime),
   text: summary.text
 })
 

@@ -53,9 +53,9 @@ const scoreWords = (index: ScopeIndex, query: string, words: ReadonlySet<string>
     coverage: Signals.scoreCoverage(index, terms),
     answer: Signals.scoreAnswers(index, turn),
     session: Signals.scoreSessions(index, terms),
-    speaker: Signals.scoreSpeakers(index, words),
+    ...Signals.scoreSpeakers(index, words),
     expansion: Signals.scoreExpansion(index, turn, words),
-    time: Signals.scoreTimes(index, readDates(query))
+    ...Signals.scoreTimes(index, readDates(query))
   }
 }
 
@@ -201,9 +201,9 @@ export const rankMemories = (
   const shares = scaleAll({
     ...first,
     meaning,
-    statement: Float64Array.from(memories, ({ asks }) => 1 - asks),
+    statement: Signals.scoreStatements(index, candidates),
     recency: Signals.scoreRecency(index, candidates),
-    importance: Float64Array.from(memories, ({ importance }) => importance)
+    importance: Signals.scoreImportance(index, candidates)
   }, candidates)
   const total = sumShares(shares, candidates, memories.length)
   const depth = words.size === 0 ? 0 : rankerWeights.diversity.depth

@@ -196,12 +196,17 @@ export const scoreExpansion = (index: ScopeIndex, turns: Float64Array, query: Re
  *
  * @since 0.1.0
  */
-export const scoreSpeakers = (index: ScopeIndex, query: ReadonlySet<string>): Float64Array => {
-  const scores = new Float64Array(index.memories.length)
-  for (const { positions, terms } of index.speakers.values()) {
-    if (terms.some((term) => query.has(term))) { for (const position of positions) scores[position] = 1 }
+export const scoreSpeakers = (
+  index: ScopeIndex,
+  query: ReadonlySet<string>
+): { readonly speaker?: Float64Array } => {
+  const named = Array.from(index.speakers.values()).filter(({ terms }) => terms.some((term) => query.has(term)))
+  if (named.length === 0) return {}
+  const speaker = new Float64Array(index.memories.length)
+  for (const { positions } of named) {
+    for (let i = 0; i < positions.length; i++) speaker[positions[i]!] = 1
   }
-  return scores
+  return { speaker }
 }
 
 /**
@@ -209,11 +214,34 @@ export const scoreSpeakers = (index: ScopeIndex, query: ReadonlySet<string>): Fl
  *
  * @since 0.1.0
  */
-export const scoreTimes = ({ memories }: ScopeIndex, dates: ReadonlyArray<NamedDate>): Float64Array => {
-  const scores = new Float64Array(memories.length)
-  if (dates.length === 0) return scores
+export const scoreTimes = (
+  { memories }: ScopeIndex,
+  dates: ReadonlyArray<NamedDate>
+): { readonly time?: Float64Array } => {
+  if (dates.length === 0) return {}
+  const time = new Float64Array(memories.length)
   const near = nearness(dates, rankerWeights.dateReachDays)
-  for (let position = 0; position < scores.length; position++) scores[position] = near(memories[position]!.at)
+  for (let position = 0; position < time.length; position++) time[position] = near(memories[position]!.at)
+  return { time }
+}
+
+/**
+ * How much of a memory tells rather than asks.
+ *
+ * @since 0.1.0
+ */
+export const scoreStatements = ({ memories }: ScopeIndex, candidates: Int32Array): Float64Array => {
+  const scores = new Float64Array(memories.length)
+  for (let i = 0; i < candidates.length; i++) scores[candidates[i]!] = 1 - memories[candidates[i]!]!.asks
+  return scores
+}
+
+/**
+ * @since 0.1.0
+ */
+export const scoreImportance = ({ memories }: ScopeIndex, candidates: Int32Array): Float64Array => {
+  const scores = new Float64Array(memories.length)
+  for (let i = 0; i < candidates.length; i++) scores[candidates[i]!] = memories[candidates[i]!]!.importance
   return scores
 }
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 
-const time = "\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z"
+const time = "\\d{4}-\\d\\d-\\d\\d(?:T[\\d:.]+Z)?"
 const type = "(?:episodic|semantic|working|procedural)"
 const quoted = "\"(?:[^\"\\\\\\n]|\\\\.)*\""
 
