@@ -15,7 +15,7 @@ import * as MemoryScope from "../MemoryScope.ts"
 import { MemoryVault } from "../MemoryVault.ts"
 import type { RecallError, SaveError, UserMemory } from "../MemoryVault.ts"
 import { ContractViolation } from "../MemoryVaultError.ts"
-import type { EmbeddingError } from "../MemoryVaultError.ts"
+import type { CompressionError, EmbeddingError, JobNotFound } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 
 /**
@@ -35,7 +35,7 @@ export interface Law {
  * @since 0.1.0
  * @category models
  */
-export type LawFailure = ContractViolation | SaveError | RecallError
+export type LawFailure = ContractViolation | SaveError | RecallError | CompressionError | JobNotFound
 
 const same = (law: string, actual: unknown, expected: unknown): Effect.Effect<void, ContractViolation> =>
   Equal.equals(actual, expected) || JSON.stringify(actual) === JSON.stringify(expected)
@@ -202,13 +202,82 @@ const writingLaws: ReadonlyArray<Law> = [
     }))
 ]
 
+/** Two sessions of turns that share words, so that every turn ranks somewhere. */
+const turns = Arr.makeBy(48, (i) => ({
+  text: `Turn ${i} tells how the ferry met the storm near pier ${i % 7}, and who of the crew went ashore.`,
+  sessionId: i < 24 ? "outward" : "homeward"
+}))
+
+const lastingLaws: ReadonlyArray<Law> = [
+  law("a save that is repeated with its key has no further effect", (user, expect) =>
+    Effect.gen(function*() {
+      const alice = user("alice")
+      const input = { text: "The ferry leaves at noon.", idempotencyKey: "k" }
+      const first = yield* alice.save(input)
+      const again = yield* alice.save(input)
+      yield* expect([first.created, first.repeated, again.created, again.merged, again.repeated], [
+        1,
+        false,
+        0,
+        0,
+        true
+      ])
+      yield* expect(again.memories, first.memories)
+      yield* expect((yield* user("bob").save(input)).created, 1)
+    })),
+  law(
+    "compression changes nothing that is found, and leads back to its sources",
+    (user, expect) =>
+      Effect.gen(function*() {
+        const alice = user("alice")
+        yield* Stream.runDrain(alice.saveAll(Stream.fromIterable(turns)))
+        const query = { query: "ferry storm pier 3", topK: 40, tokenBudget: 100_000 }
+        const { memories } = yield* alice.recall(query)
+        const job = yield* Effect.flatMap(alice.compress(), ({ id }) => alice.jobs.await(id))
+        yield* expect([job.state, job.total, job.done], ["done", 2, 2])
+        yield* expect((yield* alice.recall(query)).memories, memories)
+        const summaries = Chunk.toReadonlyArray(yield* Stream.runCollect(alice.summaries.list("outward")))
+        const sources = yield* Effect.forEach(summaries, ({ id }) => alice.summaries.sources(id))
+        yield* expect(sources.flat().map(({ text }) => text), turns.slice(0, 24).map(({ text }) => text))
+        yield* expect((yield* Stream.runCollect(user("bob").summaries.list())).length, 0)
+      })
+  ),
+  law("what is forgotten is in no summary", (user, expect) =>
+    Effect.gen(function*() {
+      const alice = user("alice")
+      yield* Stream.runDrain(alice.saveAll(Stream.fromIterable(turns)))
+      const { memories: [secret] } = yield* alice.save({ text: "The code word is Marzipan.", sessionId: "outward" })
+      if (secret === undefined) return yield* expect(secret, "a memory")
+      yield* Effect.flatMap(alice.compress({ ratio: 0.9 }), ({ id }) => alice.jobs.await(id))
+      const leaks = Effect.map(
+        Stream.runCollect(alice.summaries.list()),
+        (all) => Chunk.toReadonlyArray(all).filter(({ text }) => text.includes("Marzipan")).length
+      )
+      yield* expect(yield* leaks, 1)
+      yield* alice.forget(secret.id)
+      yield* expect(yield* leaks, 0)
+    })),
+  law("the end of a session removes its notes and counts what it holds", (user, expect) =>
+    Effect.gen(function*() {
+      const alice = user("alice")
+      const { memories, notes } = yield* Effect.scoped(Effect.gen(function*() {
+        const session = yield* alice.session({ sessionId: "s" })
+        yield* session.save("The ferry leaves at noon.")
+        yield* session.working.set({ key: "goal", text: "Ship on Friday" })
+        return yield* session.end
+      }))
+      yield* expect([memories, notes], [1, 1])
+      yield* expect(yield* alice.working("s").get("goal"), Option.none())
+    }))
+]
+
 /**
  * Every law of a vault.
  *
  * @since 0.1.0
  * @category laws
  */
-export const laws: ReadonlyArray<Law> = [...readingLaws, ...writingLaws]
+export const laws: ReadonlyArray<Law> = [...readingLaws, ...writingLaws, ...lastingLaws]
 
 /**
  * A law of embedders.
