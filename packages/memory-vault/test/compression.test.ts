@@ -130,6 +130,23 @@ describe("compression", () => {
       })
   )
 
+  inFile(
+    "in the block a memory of another day than the summary keeps its own time",
+    (memory) =>
+      Effect.gen(function*() {
+        const days = turnsOf("s1", 40).map(({ text }, i) => ({
+          text,
+          sessionId: "s1",
+          eventTime: Date.UTC(2026, 0, 1 + i)
+        }))
+        yield* Stream.runDrain(memory.saveAll(Stream.fromIterable(days)))
+        yield* compressAll(memory)
+        const { memories, promptBlock } = yield* memory.recall({ query: "turn pier", topK: 40, tokenBudget: 100_000 })
+        const times = new Set(Either.getOrThrow(PromptBlock.parse(promptBlock, "xml")).map(({ time }) => time))
+        expect([memories.length, times.size]).toEqual([40, 40])
+      })
+  )
+
   inFile("shows no summary that says more than the query means", (memory) =>
     Effect.gen(function*() {
       yield* fill(memory, ["s1"], 40)

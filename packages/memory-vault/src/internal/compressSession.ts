@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type { Compressor } from "../Compressor.ts"
 import type { CompressionError } from "../MemoryVaultError.ts"
 import { indexTerms } from "./analyzeText.ts"
+import { isQuotedIn } from "./extractSummary.ts"
 import { makeSummaryId } from "./makeId.ts"
 import { chunkBounds, sentencesIn } from "./splitText.ts"
 import type { NewSummary, Source } from "./summaryRows.ts"
@@ -83,7 +84,7 @@ const summarise = (
       sourceTokens,
       at: DateTime.toEpochMillis(first.memory.eventTime ?? first.memory.createdAt),
       createdAt: now,
-      sources: stretch.map(({ doc, memory }) => ({ doc, quoted: text.includes(memory.text) }))
+      sources: stretch.map(({ doc, memory }) => ({ doc, quoted: isQuotedIn(text, memory) }))
     }
   })
 

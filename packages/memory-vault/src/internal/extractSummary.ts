@@ -25,6 +25,7 @@ const lengthPower = 0.75
 /** What a word is worth that the summary says already. */
 const saidAlready = 0.2
 
+/** The speaker, so that the summary still says whose words these are. */
 const label = (source: Memory): string => source.speaker === undefined ? "" : `${source.speaker}: `
 
 const unitsOf = (sources: ReadonlyArray<Memory>, count: (text: string) => number): ReadonlyArray<Unit> =>
@@ -82,6 +83,14 @@ const assemble = (units: ReadonlyArray<Unit>, sources: ReadonlyArray<Memory>): s
   }
   return lines.join("\n")
 }
+
+/**
+ * Whether a summary has the whole memory as a line of its own.
+ *
+ * @since 0.1.0
+ */
+export const isQuotedIn = (summary: string, memory: Memory): boolean =>
+  `\n${summary}\n`.includes(`\n${label(memory)}${memory.text}\n`)
 
 /**
  * At most `maxTokens`, by `count`; empty where not even one sentence fits.

@@ -93,6 +93,8 @@ const writeSummaries = (
     const change = yield* takeLock(parts.sql)
     if (!(yield* areUnchanged(parts.sql, scope, session, made.sources))) return false
     yield* checkOwner(parts, work, measure(made.sources, made.summaries))
+    // Nothing is left of the session, perhaps not even its scope.
+    if (made.sources.length === 0) return yield* Effect.as(deleteSummaries(parts.sql, scope, session), true)
     yield* replaceSummaries(parts.sql, scope, session, made.summaries, {
       ...method,
       memories: made.sources.length,
@@ -152,7 +154,7 @@ const keepLease = (parts: Parts, work: Work) =>
     Effect.forever
   )
 
-/** Never fails for the job's own reasons: how it went is written into it. */
+/** Fails for no reason of the job's own: how it went is written into it. */
 const superviseJob = (parts: Parts, job: JobRow, work: Work, stopped: Effect.Effect<void>) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
@@ -162,14 +164,17 @@ const superviseJob = (parts: Parts, job: JobRow, work: Work, stopped: Effect.Eff
       )
       const exit = yield* Effect.exit(restore(running))
       const now = yield* Clock.currentTimeMillis
-      // Tried once only: a vault that closes does not wait, and a lease that stays ends by itself.
-      const end = (state: Parameters<typeof endJob>[2]) => Effect.ignoreLogged(endJob(parts.sql, work, state, now))
-      if (Exit.isSuccess(exit)) return yield* end({ state: "done" })
-      if (Cause.isInterruptedOnly(exit.cause)) return yield* end({ state: "queued" })
-      const error = Cause.squash(exit.cause)
+      const error = Exit.isSuccess(exit) ? undefined : Cause.squash(exit.cause)
       if (error instanceof LostJob) return
-      yield* end({ state: "failed", error: reasonOf(error) })
-      yield* Effect.logWarning(`a compression failed: ${reasonOf(error)}`)
+      if (Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)) {
+        // Tried once only: a vault that closes does not wait, and a lease that stays ends by itself.
+        return yield* Effect.ignoreLogged(endJob(parts.sql, work, { state: "queued" }, now))
+      }
+      if (error !== undefined) yield* Effect.logWarning(`a compression failed: ${reasonOf(error)}`)
+      const end = error === undefined
+        ? { state: "done" as const }
+        : { state: "failed" as const, error: reasonOf(error) }
+      yield* restore(guard("compress")(endJob(parts.sql, work, end, now)))
     })
   )
 

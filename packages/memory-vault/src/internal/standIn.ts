@@ -86,6 +86,10 @@ const findWanted = (summaries: SummaryCache, sql: SqlClient, request: Request) =
     return docs.flatMap((doc) => byDoc.get(doc) ?? []).filter(isAllowed(request)).slice(0, wanted)
   })
 
+/** An item has one time; a memory of another day keeps its own. */
+const isOfDay = (item: PromptItem) => ({ memory }: RecalledMemory): boolean =>
+  PromptBlock.fromMemory(memory).time.slice(0, "2026-01-01".length) === item.time.slice(0, "2026-01-01".length)
+
 const costOf = (items: ReadonlyArray<PromptItem>, { count, format }: Request): number =>
   items.reduce((sum, item) => sum + count(PromptBlock.render([item], format)), 0)
 
@@ -103,11 +107,11 @@ export const placeSummaries = (
     const { best, current } = request
     const wanted = yield* findWanted(summaries, sql, request)
     const quoting = yield* guard("recall")(readQuoting(sql, current.scope, best.map(({ doc }) => doc)))
-    const toEntry = (one: SummaryWithSources): BlockEntry => ({
-      item: PromptBlock.fromSummary(one.summary),
-      memories: best.flatMap(({ doc, recalled }) => one.quoted.has(doc) ? [recalled] : []),
-      summary: one.summary
-    })
+    const toEntry = (one: SummaryWithSources): BlockEntry => {
+      const item = PromptBlock.fromSummary(one.summary)
+      const memories = best.flatMap(({ doc, recalled }) => one.quoted.has(doc) ? [recalled] : [])
+      return { item, memories: memories.filter(isOfDay(item)), summary: one.summary }
+    }
     const isCheaper = ({ item, memories }: BlockEntry): boolean =>
       memories.length > 1 &&
       costOf([item], request) < costOf(memories.map(({ memory }) => PromptBlock.fromMemory(memory)), request)

@@ -6,8 +6,11 @@ import { layerRaw, within } from "./vaultFile.ts"
 
 const script = new URL("writer.ts", import.meta.url).pathname
 
+/** Tests run the sources, the long checks in `soak/` the built package. */
+const conditions = process.env["VITEST"] === undefined ? [] : ["-C", "@sennit/source"]
+
 export const startWriter = (...args: ReadonlyArray<string>) =>
-  Command.make(process.execPath, "--import", "tsx", "-C", "@sennit/source", script, ...args).pipe(
+  Command.make(process.execPath, "--import", "tsx", ...conditions, script, ...args).pipe(
     Command.stderr("inherit"),
     Command.start
   )
