@@ -73,10 +73,11 @@ export const make = ({ timeout = "20 seconds" }: Options = {}): Effect.Effect<ty
     })
   )
 
+const refuse = (detail: string) => Effect.fail(new ChartError({ reason: "Invalid", detail }))
+
 const check = (chart: Chart): Effect.Effect<ChartJob, ChartError> =>
   Effect.suspend(() => {
     const { color, columns, kind, rows, title, x, y } = chart
-    const refuse = (detail: string) => Effect.fail(new ChartError({ reason: "Invalid", detail }))
     for (const name of [x, y, ...(color === undefined ? [] : [color])]) {
       if (!columns.includes(name)) {
         return refuse(`There is no column "${name}". The columns are: ${columns.join(", ")}.`)

@@ -10,15 +10,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ModelEvent } from "./ChatModel.ts"
 import { ChatModel } from "./ChatModel.ts"
-import type { Calls } from "./internal/planTurn.ts"
 import { planTurn } from "./internal/planTurn.ts"
+import type { Calls } from "./internal/readSituation.ts"
 
 /** An answer comes in pieces of about this many characters. */
 const deltaChars = 48
 
 /**
- * Asks for the built-in tools by name: `query_table`, `read_file`, `calculate`,
- * `fetch_url`, `remember` and `recall`, as far as it is given them. The same
+ * Asks for the built-in tools by name: `query_table`, `read_file`,
+ * `search_documents`, `draw_chart`, `run_code`, `calculate`, `fetch_url`,
+ * `remember`, `recall` and `forget`, as far as it is given them. The same
  * conversation always gives the same answer.
  *
  * @since 0.1.0

@@ -121,6 +121,8 @@ layer(Documents.layer({ timeout: "4 seconds" }), { excludeTestServices: true })(
     }))
 })
 
+const threads = () => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length
+
 describe("bounds", () => {
   it.scopedLive("a document that takes too long is stopped with its thread", () =>
     Effect.gen(function*() {
@@ -140,7 +142,6 @@ describe("bounds", () => {
 
   it.live("interruption ends the thread at once, and the scope leaves none", () =>
     Effect.gen(function*() {
-      const threads = () => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length
       const before = threads()
       yield* Effect.scoped(Effect.gen(function*() {
         const documents = yield* Documents.make()
@@ -155,6 +156,11 @@ describe("bounds", () => {
       expect(threads()).toBe(before)
     }))
 })
+
+const ask = (text: string) =>
+  Effect.flatMap(Documents.Documents, (documents) => documents.search(["a.md"], "capital", 1)).pipe(
+    Effect.provide(Files.layerMemory({ "a.md": text }))
+  )
 
 layer(Documents.layer())("searching", (test) => {
   const files: Contents = {
@@ -212,10 +218,6 @@ layer(Documents.layer())("searching", (test) => {
 
   test.effect("a file that changed is searched as it is now", () =>
     Effect.gen(function*() {
-      const ask = (text: string) =>
-        Effect.flatMap(Documents.Documents, (documents) => documents.search(["a.md"], "capital", 1)).pipe(
-          Effect.provide(Files.layerMemory({ "a.md": text }))
-        )
       expect((yield* ask("The capital is Porto."))[0]!.text).toContain("Porto")
       expect((yield* ask("The capital is Lisbon."))[0]!.text).toContain("Lisbon")
     }))

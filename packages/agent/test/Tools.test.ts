@@ -34,16 +34,19 @@ const textOf = (name: string) =>
     return yield* files.read(name).pipe(Stream.decodeText(), Stream.mkString)
   })
 
-layer(Charts.layer(), { excludeTestServices: true })("charts", (test) => {
-  const chart = {
-    kind: "bar",
-    title: "Revenue",
-    columns: ["product", "sum(revenue)"],
-    rows: [["Tea", "10.5"], ["Coffee", "31"], ["<script>alert(1)</script>", 4]],
-    x: "product",
-    y: "sum(revenue)"
-  }
+const chart = {
+  kind: "bar",
+  title: "Revenue",
+  columns: ["product", "sum(revenue)"],
+  rows: [["Tea", "10.5"], ["Coffee", "31"], ["<script>alert(1)</script>", 4]],
+  x: "product",
+  y: "sum(revenue)"
+}
 
+const refuseChart = (change: object) =>
+  Effect.map(Effect.flip(callTool(DrawChart.tool, { ...chart, ...change })), ({ message }) => message)
+
+layer(Charts.layer(), { excludeTestServices: true })("charts", (test) => {
   test.effect("rows as query_table gives them become an SVG file with a mark for each", () =>
     Effect.gen(function*() {
       const context = ToolContext.make()
@@ -63,11 +66,9 @@ layer(Charts.layer(), { excludeTestServices: true })("charts", (test) => {
 
   test.effect("what cannot be drawn says why", () =>
     Effect.gen(function*() {
-      const refuse = (change: object) =>
-        Effect.map(Effect.flip(callTool(DrawChart.tool, { ...chart, ...change })), ({ message }) => message)
-      expect(yield* refuse({ y: "profit" })).toContain("There is no column \"profit\"")
-      expect(yield* refuse({ y: "product", x: "sum(revenue)" })).toContain("not all numbers")
-      expect(yield* refuse({ rows: [] })).toContain("no rows")
+      expect(yield* refuseChart({ y: "profit" })).toContain("There is no column \"profit\"")
+      expect(yield* refuseChart({ y: "product", x: "sum(revenue)" })).toContain("not all numbers")
+      expect(yield* refuseChart({ rows: [] })).toContain("no rows")
     }).pipe(Effect.provide(Files.layerMemory({}))))
 
   test.effect("names of columns are never taken as paths or expressions", () =>

@@ -48,7 +48,9 @@ const toSpec = ({ color, columns, kind, rows, temporal, title, x, y }: ChartJob)
     c: color === undefined ? "" : row[color] ?? ""
   }))
   const shown = { data: { values }, title: { text: title }, width: 480, height: 300, background: "white" }
-  const hue = color === undefined ? {} : { color: { field: "c", type: "nominal", title: quotable(columns[color]!) } } as const
+  const hue = color === undefined
+    ? {}
+    : { color: { field: "c", type: "nominal", title: quotable(columns[color]!) } } as const
   return kind === "arc"
     ? {
       ...shown,

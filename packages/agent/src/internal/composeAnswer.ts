@@ -14,7 +14,9 @@ export const capabilities = (tools: ReadonlySet<string>): string => {
   const can = [
     ["query_table", "total, group, rank or chart a CSV that you attach", "What is the total revenue in March?"],
     ["read_file", "sum up a text file or find lines in it", "What does the file say about delivery?"],
+    ["search_documents", "find what a PDF says, with the page", "What does the report say about energy?"],
     ["calculate", "work out arithmetic", "What is 15% of 240?"],
+    ["run_code", "run Python or JavaScript that you put in a code fence", "What is the median revenue?"],
     ["remember", "remember what you tell me, and find it again", "Remember that Ada lives in Porto."],
     ["fetch_url", "fetch web pages and quote them", "What is on https://example.com/?"]
   ].filter(([tool]) => tools.has(tool!))
@@ -172,7 +174,8 @@ export const findLines = (question: string, pages: ReadonlyArray<typeof ReadFile
     .map(({ file, line, score, text }) => ({ file, line, score, text, close }))
 }
 
-const quote = (text: string) => `> ${text.length <= 400 ? text : `${text.slice(0, 400)}...`}`
+/** @internal */
+export const quote = (text: string) => `> ${text.length <= 400 ? text : `${text.slice(0, 400)}...`}`
 
 /** @internal */
 export const answerLines = (found: ReadonlyArray<Found>): string =>
@@ -199,19 +202,19 @@ export const answerSummary = (pages: ReadonlyArray<typeof ReadFile.Page.Type>): 
   ].join("\n\n")
 }
 
-/** @internal The note that answers, or what came closest. */
-export const answerNotes = (question: string, { notes }: typeof Recall.Notes.Type): string | undefined => {
+/** @internal The notes that have more than half of the words, in their order. */
+export const fittingNotes = (question: string, { notes }: typeof Recall.Notes.Type) => {
   const wanted = new Set(contentWords(question))
-  if (wanted.size === 0) return undefined
-  const scored = notes.map((note) => ({
-    note,
-    shared: contentWords(note.text).filter((word) => wanted.has(word)).length
-  }))
-  const fitting = scored.filter(({ shared }) => shared >= Math.ceil(wanted.size * 0.6))
+  if (wanted.size === 0) return []
+  const needed = Math.ceil(wanted.size * 0.6)
+  return notes.filter(({ text }) => contentWords(text).filter((word) => wanted.has(word)).length >= needed)
+}
+
+/** @internal The note that answers, or what came closest. */
+export const answerNotes = (question: string, found: typeof Recall.Notes.Type): string | undefined => {
+  const fitting = fittingNotes(question, found)
   if (fitting.length === 0) return undefined
-  const quoted = fitting.slice(0, 3).map(({ note }) =>
-    `${quote(note.text)}\n\n_Recalled by recall from memory ${note.id}._`
-  )
+  const quoted = fitting.slice(0, 3).map(({ id, text }) => `${quote(text)}\n\n_Recalled by recall from memory ${id}._`)
   return `You told me:\n\n${quoted.join("\n\n")}`
 }
 

@@ -6,6 +6,7 @@ import type {
   StreamableHTTPClientTransport,
   Tool
 } from "@modelcontextprotocol/client"
+import type * as SdkModule from "@modelcontextprotocol/client"
 import type { StdioClientTransport } from "@modelcontextprotocol/client/stdio"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -61,7 +62,7 @@ export const connectMcp = (
       open = false
       Deferred.unsafeDone(closed, Effect.succeed(detail))
     }
-    client.onclose = () => lose(describeEnd())
+    Object.assign(client, { onclose: () => lose(describeEnd()) })
     yield* Effect.acquireReleaseInterruptible(
       attempt(server, (signal) => client.connect(transport, { signal })),
       () => closeClient(client, transport)
@@ -122,7 +123,7 @@ const load = <A>(server: Server, module: () => Promise<A>): Effect.Effect<A, Mcp
 
 type Made = StreamableHTTPClientTransport | StdioClientTransport
 
-type Sdk = typeof import("@modelcontextprotocol/client")
+type Sdk = typeof SdkModule
 
 const makeTransport = (
   server: Server,

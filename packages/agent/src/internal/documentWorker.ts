@@ -37,7 +37,7 @@ const limitBuffers = (): void => {
   globalThis.Uint8Array = Limited
 }
 
-limitBuffers()
+let limited = false
 
 const tooLong = (maxChars: number): Error => {
   const error = new Error(`It has more than ${maxChars} characters`)
@@ -47,6 +47,8 @@ const tooLong = (maxChars: number): Error => {
 
 /** @internal */
 export const run: Run<DocumentJob, DocumentText> = async (job) => {
+  if (!limited) limitBuffers()
+  limited = true
   switch (job.format) {
     case "pdf":
       return readPdf(job)
@@ -83,6 +85,7 @@ const readPdf = async ({ bytes, maxChars }: DocumentJob): Promise<DocumentText> 
   let length = 0
   let total = 1
   for (let first = 1; first <= total; first += pagesAtOnce) {
+    // oxlint-disable-next-line no-await-in-loop -- one batch of pages at a time is in memory
     const result = await parser.getText({ first, last: first + pagesAtOnce - 1, pageJoiner: "" })
     total = result.total
     for (const { text } of result.pages) {

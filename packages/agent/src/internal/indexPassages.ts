@@ -62,9 +62,10 @@ const build = (documents: ReadonlyArray<Document>, chars: number): Effect.Effect
           cause
         })
     })
-    const entries = documents.flatMap(({ pageStarts, text }, document) =>
-      splitPassages(text, pageStarts).map((passage) => ({ ...passage, document }))
-    ).map((passage, id): Entry => ({ ...passage, id }))
+    const entries: Array<Entry> = []
+    documents.forEach(({ pageStarts, text }, document) => {
+      for (const passage of splitPassages(text, pageStarts)) entries.push({ ...passage, id: entries.length, document })
+    })
     const engine = new Engine<Entry>({
       fields: ["text"],
       tokenize: (text) => [...contentWords(text)],

@@ -141,10 +141,10 @@ const ask = (child: ChildProcess, request: Request, settings: Settings): Effect.
     let printed = ""
     let answer: SandboxAnswer | undefined
     const finish = () => {
-      const end = printed.indexOf(marker)
-      if (answer === undefined || end < 0) return
+      const length = printed.indexOf(marker)
+      if (answer === undefined || length < 0) return
       const { created, error, result } = answer
-      resume(Effect.succeed({ output: printed.slice(0, end).replace(/\n$/, ""), result, error, created }))
+      resume(Effect.succeed({ output: printed.slice(0, length).replace(/\n$/, ""), result, error, created }))
     }
     const onData = (text: string) => {
       printed += text

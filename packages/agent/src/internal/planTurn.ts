@@ -1,7 +1,4 @@
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type { ModelRequest } from "../ChatModel.ts"
-import type { Attachment } from "../Message.ts"
 import * as Calculate from "../tools/Calculate.ts"
 import * as FetchUrl from "../tools/FetchUrl.ts"
 import * as QueryTable from "../tools/QueryTable.ts"
@@ -14,45 +11,28 @@ import {
   answerNotes,
   answerPages,
   answerSummary,
-  answerTable,
   capabilities,
   findLines,
   refusal,
   tableHint
 } from "./composeAnswer.ts"
-import { parseArithmetic, parseRemember, parseUrls, withoutMonths } from "./parseQuestion.ts"
+import { parseArithmetic, parseRemember, parseUrls } from "./parseQuestion.ts"
 import { asksForTable, fitOf, planQueries } from "./planTable.ts"
+import { code, documents, forget, planChart, planStatistic } from "./planTools.ts"
+import type { Plan, Rule } from "./readSituation.ts"
+import {
+  asksForSummary,
+  call,
+  decode,
+  errorOf,
+  filesFor,
+  nameIn,
+  readSituation,
+  say,
+  single,
+  withoutFrame
+} from "./readSituation.ts"
 import { isTabular } from "./readTable.ts"
-
-/** @internal Tools to call and what with. */
-export type Calls = ReadonlyArray<{ readonly name: string; readonly args: object }>
-
-/** @internal What the planner does next. */
-export type Plan =
-  | { readonly _tag: "Call"; readonly calls: Calls }
-  | { readonly _tag: "Say"; readonly text: string }
-
-interface Done {
-  readonly name: string
-  readonly args: string
-  readonly content: string
-  readonly failed: boolean
-}
-
-/** The question, what it is about, and what was found out since it was asked. */
-interface Situation {
-  readonly question: string
-  /** What was attached in the conversation, latest first, each name once. */
-  readonly files: ReadonlyArray<Attachment>
-  readonly attachedNow: boolean
-  readonly done: ReadonlyArray<Done>
-  readonly tools: ReadonlySet<string>
-  readonly mayCall: boolean
-}
-
-const say = (text: string): Plan => ({ _tag: "Say", text })
-
-const call = (...calls: Calls): Plan => ({ _tag: "Call", calls })
 
 /** How many pages of a file are read to find something. */
 const maxPages = 10
@@ -71,44 +51,6 @@ export const planTurn = (request: ModelRequest): Plan => {
   return say("I stopped before I had an answer, because this run may use no more tools. Ask for less at a time.")
 }
 
-const readSituation = ({ messages, toolChoice, tools }: ModelRequest): Situation => {
-  const users = messages.flatMap((message, index) => message.role === "user" ? [{ message, index }] : [])
-  const last = users.at(-1)
-  const since = last === undefined ? [] : messages.slice(last.index + 1)
-  const calls = new Map(
-    since.flatMap((message) => message.role === "assistant" ? message.toolCalls.map((c) => [c.id, c] as const) : [])
-  )
-  const files = new Map<string, Attachment>()
-  for (const file of users.flatMap(({ message }) => message.attachments)) {
-    files.delete(file.name)
-    files.set(file.name, file)
-  }
-  return {
-    question: last === undefined ? "" : resolveFollowUp(last.message.content, users.at(-2)?.message.content),
-    files: Array.from(files.values()).toReversed(),
-    attachedNow: (last?.message.attachments.length ?? 0) > 0,
-    done: since.flatMap((message) =>
-      message.role === "tool"
-        ? [{ ...message, args: calls.get(message.callId)?.arguments ?? "{}" }]
-        : []
-    ),
-    tools: new Set(tools.map(({ name }) => name)),
-    mayCall: toolChoice !== "none"
-  }
-}
-
-/** "And in April?" is the question before with another month. */
-const resolveFollowUp = (text: string, before: string | undefined): string => {
-  const more = /^(?:and|what about|how about)\b\s*(.{1,60})$/i.exec(text.trim())?.[1]
-  return more === undefined || before === undefined ? text : `${withoutMonths(before).replace(/\?\s*$/, "")} ${more}`
-}
-
-const decode = <A, I>(schema: Schema.Schema<A, I>) => {
-  const parse = Schema.decodeOption(Schema.parseJson(schema))
-  return (done: Done | undefined): A | undefined =>
-    done === undefined || done.failed ? undefined : Option.getOrUndefined(parse(done.content))
-}
-
 const asStored = decode(Remember.Stored)
 const asResult = decode(Calculate.Result)
 const asPages = decode(FetchUrl.Pages)
@@ -116,29 +58,6 @@ const asNotes = decode(Recall.Notes)
 const asDescription = decode(QueryTable.Description)
 const asAnswer = decode(QueryTable.Answer)
 const asPage = decode(ReadFile.Page)
-const asError = Schema.decodeOption(
-  Schema.parseJson(Schema.Struct({ error: Schema.Struct({ message: Schema.String }) }))
-)
-
-const errorOf = (done: Done): string =>
-  Option.match(asError(done.content), { onNone: () => done.content, onSome: ({ error }) => error.message })
-
-/** One call, then an answer from its result or its error. */
-const single = <A>(
-  situation: Situation,
-  name: string,
-  args: object,
-  read: (done: Done | undefined) => A | undefined,
-  answer: (result: A) => string
-): Plan => {
-  if (!situation.tools.has(name)) return say(refusal(situation.tools))
-  const done = situation.done.findLast((candidate) => candidate.name === name)
-  if (done === undefined) return call({ name, args })
-  const result = read(done)
-  return say(result === undefined ? `${name} did not succeed: ${errorOf(done)}` : answer(result))
-}
-
-type Rule = (situation: Situation) => Plan | undefined
 
 const greeting: Rule = ({ question, tools }) =>
   /^\s*(?:hi|hello|hey|help|good (?:morning|afternoon|evening))\b[\s!.,?]*$|\bwhat can you do\b|\bwho are you\b/i.test(
@@ -154,11 +73,6 @@ const courtesy: Rule = ({ question, tools }) => {
   const reply = /^(?:bye|goodbye)/i.test(said) ? "Goodbye." : /^th|^cheers/i.test(said) ? "You are welcome." : "Good."
   return say(`${reply} ${capabilities(tools)}`)
 }
-
-const forget: Rule = ({ question, tools }) =>
-  /^\s*(?:please\s+)?(?:forget|delete|erase|unlearn)\b/i.test(question)
-    ? say(`I have no tool that forgets or deletes, so nothing was changed. ${capabilities(tools)}`)
-    : undefined
 
 const remember: Rule = (situation) => {
   const text = parseRemember(situation.question)
@@ -193,25 +107,6 @@ const arithmetic: Rule = (situation) => {
     )
 }
 
-const nameIn = (question: string, file: Attachment): boolean =>
-  question.toLowerCase().includes(file.name.toLowerCase()) ||
-  new RegExp(`\\b${patternOf(stemOf(file.name))}\\b`, "i").test(question)
-
-const patternOf = (text: string) => text.replace(/[^\w ]/g, ".")
-
-const stemOf = (name: string) => name.replace(/\.[^.]+$/, "").replace(/^.*\//, "")
-
-/** The files that a question is about: those it names, else those attached with it, else the latest. */
-const filesFor = ({ attachedNow, files, question }: Situation): ReadonlyArray<Attachment> => {
-  const named = files.filter((file) => nameIn(question, file))
-  return (named.length > 0 ? named : attachedNow ? files : files.slice(0, 1)).slice(0, 4)
-}
-
-const asksForSummary = (question: string) =>
-  question.trim() === "" ||
-  /\b(?:summar\w*|describe|overview|outline|contents?|about this file|in (?:this|the|that|my) (?:\w+ )?(?:file|table|document|csv|json|attachment))\b|\bwhat(?:'s| is| are) (?:this|in|these)\b/i
-    .test(question)
-
 /** Questions about tables: look at the table first, then query it. */
 const table: Rule = (situation) => {
   const { done, question, tools } = situation
@@ -239,6 +134,8 @@ const table: Rule = (situation) => {
   const descriptions = looks.flatMap((look) => asDescription(look) ?? [])
   const description = descriptions.toSorted((a, b) => fitOf(question, b) - fitOf(question, a))[0]!
   if (asksForSummary(question) && !asksForTable(question)) return say(descriptions.map(answerDescription).join("\n\n"))
+  const statistic = planStatistic(situation, description)
+  if (statistic !== undefined) return statistic
   const queries = planQueries(question, description, lenient)
   if (queries.length === 0) {
     // Another file, attached with it, may be what is meant.
@@ -254,15 +151,8 @@ const table: Rule = (situation) => {
     const answer = asAnswer(query)
     return answer === undefined ? [] : [{ query: queries[index]!, answer }]
   })
-  return say(answerTable(results, description, /\b(?:chart|plot|graph)\b/i.test(question)))
+  return planChart(situation, results, description)
 }
-
-/** Without the words that only say where to look. */
-const withoutFrame = (question: string, file: Attachment): string =>
-  question.replace(file.name, " ").replace(
-    /\b(?:says?|mentions?|find|search|look|file|document|text|lines?|according)\b/gi,
-    " "
-  ).replace(new RegExp(`\\b${patternOf(stemOf(file.name))}\\b`, "gi"), " ")
 
 /** Questions about text files: read them, then quote the lines that fit. */
 const textFile: Rule = (situation) => {
@@ -316,9 +206,11 @@ const rules: ReadonlyArray<Rule> = [
   courtesy,
   forget,
   remember,
+  code,
   fetchPages,
   arithmetic,
   table,
+  documents,
   textFile,
   recall
 ]

@@ -8,6 +8,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { FilesError } from "../AgentError.ts"
 import type { AgentTool } from "../AgentTool.ts"
 import { make } from "../AgentTool.ts"
 import { Documents } from "../Documents.ts"
@@ -61,20 +62,33 @@ export const tool: AgentTool<Files | Documents> = make("search_documents", {
   maxResultChars: 40_000,
   handler: Effect.fn("SearchDocuments.search")(function*({ files, limit = defaultLimit, query }) {
     const documents = yield* Documents
-    const names = files ??
-      (yield* Effect.flatMap(
-        Files,
-        ({ list }) =>
-          Effect.map(
-            Stream.runCollect(Stream.take(list, maxFiles)),
-            (infos) => Chunk.toReadonlyArray(infos).filter(({ type }) => isText(type)).map(({ name }) => name)
-          )
-      ))
+    const names = files ?? (yield* allNames)
     const passages = yield* documents.search(names, query, limit)
     return {
-      passages: passages.map(({ page, ...passage }) => (page === undefined ? passage : { ...passage, page }))
+      passages: passages.map(({ end, file, page, score, start, text }) =>
+        page === undefined ? { file, start, end, score, text } : { file, page, start, end, score, text }
+      )
     }
   })
 })
+
+/** The names of all documents, when they are few enough to be searched at once. */
+const allNames = Effect.flatMap(Files, ({ list }) =>
+  list.pipe(
+    Stream.filter(({ type }) => isText(type)),
+    Stream.take(maxFiles + 1),
+    Stream.runCollect,
+    Effect.flatMap((infos) =>
+      Chunk.size(infos) <= maxFiles
+        ? Effect.succeed(Array.from(infos, ({ name }) => name))
+        : Effect.fail(
+          new FilesError({
+            reason: "OutOfRange",
+            name: "",
+            detail: `There are more than ${maxFiles} documents. Name those to search in files.`
+          })
+        )
+    )
+  ))
 
 const isText = (type: string): boolean => /^text\/|^application\/(?:pdf|json|xml)\b/.test(type)
