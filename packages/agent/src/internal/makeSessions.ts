@@ -37,10 +37,11 @@ export const makeSessions = (settings: Settings): Effect.Effect<typeof CodeSandb
     const idleMillis = Duration.toMillis(settings.idle)
     yield* Clock.currentTimeMillis.pipe(
       Effect.flatMap((now) =>
-        Effect.forEach(seats, ([key, seat]) =>
-          seat.users === 0 && now - seat.usedAt >= idleMillis
-            ? Effect.ensuring(end(seat), Effect.sync(() => seats.delete(key)))
-            : Effect.void, { discard: true })
+        Effect.forEach(Array.from(seats), ([key, seat]) => {
+          if (seat.users > 0 || now - seat.usedAt < idleMillis) return Effect.void
+          seats.delete(key)
+          return end(seat)
+        }, { discard: true })
       ),
       Effect.repeat(Schedule.spaced(Duration.min(settings.idle, "1 minute"))),
       Effect.delay(Duration.min(settings.idle, "1 minute")),
@@ -60,7 +61,10 @@ export const makeSessions = (settings: Settings): Effect.Effect<typeof CodeSandb
 
     const runIn = (seat: Seat, request: Request) =>
       Effect.acquireUseRelease(
-        Effect.sync(() => (seat.child ??= startChild(settings.module, heapMegabytes))),
+        Effect.sync(() => {
+          if (seat.child === undefined || isOver(seat.child)) seat.child = startChild(settings.module, heapMegabytes)
+          return seat.child
+        }),
         (child) =>
           Effect.timeoutFail(ask(child, request, settings), {
             duration: settings.timeout,
@@ -125,12 +129,14 @@ const checkSize = ({ code, files = [] }: Request, maxChars: number): Effect.Effe
 const lost = (reason: SandboxError["reason"], detail: string): SandboxError =>
   new SandboxError({ reason, detail: `${detail} It was stopped, and the variables of this session are gone.` })
 
+const isOver = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
 /** Kills the process of a session and waits until it is gone. */
 const end = (seat: Seat): Effect.Effect<void> =>
   Effect.async((resume) => {
     const { child } = seat
     seat.child = undefined
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    if (child === undefined || isOver(child)) return resume(Effect.void)
     child.once("exit", () => resume(Effect.void))
     child.kill("SIGKILL")
   })

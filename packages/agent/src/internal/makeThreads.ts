@@ -43,20 +43,31 @@ export const makeThreads = <Job, Result>(
 ): Effect.Effect<Threads<Job, Result>, never, Scope> =>
   Effect.gen(function*() {
     const permits = yield* Effect.makeSemaphore(options.size)
-    const idle: Array<Worker> = []
-    yield* Effect.addFinalizer(() => Effect.forEach(idle.splice(0), end, { discard: true }))
+    const idle = new Set<Worker>()
+    let closed = false
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        closed = true
+        return Effect.forEach(idle, end, { discard: true })
+      })
+    )
 
     const take = Effect.sync(() => {
-      const worker = idle.pop() ?? startThread(options.module, options.heapMegabytes)
-      worker.ref()
-      return worker
+      const [waiting] = idle
+      if (waiting === undefined) {
+        const worker = startThread(options.module, options.heapMegabytes)
+        return worker.once("exit", () => idle.delete(worker))
+      }
+      idle.delete(waiting)
+      waiting.ref()
+      return waiting
     })
     const giveBack = (worker: Worker, exit: Exit.Exit<Result, ThreadFailure>) =>
-      Exit.isFailure(exit)
+      Exit.isFailure(exit) || closed
         ? end(worker)
         : Effect.sync(() => {
           worker.unref()
-          idle.push(worker)
+          idle.add(worker)
         })
     const timeoutFail = Effect.timeoutFail({
       duration: options.timeout,

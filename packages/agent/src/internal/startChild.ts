@@ -24,8 +24,8 @@ process.on("message", async (job) => {
  * A process that runs a module: with no environment, no input, and no way to make code from text, so that whoever
  * escapes from an interpreter in it finds little. It ends with its parent.
  */
-export const startChild = (module: string, heapMegabytes: number): ChildProcess =>
-  spawn(
+export const startChild = (module: string, heapMegabytes: number): ChildProcess => {
+  const child = spawn(
     process.execPath,
     [
       `--max-old-space-size=${heapMegabytes}`,
@@ -36,3 +36,6 @@ export const startChild = (module: string, heapMegabytes: number): ChildProcess 
     ],
     { env: {}, stdio: ["ignore", "pipe", "ignore", "ipc"], serialization: "json" }
   )
+  // Whoever waits for an answer hears of an error; one that comes later must not end this process.
+  return child.on("error", () => {})
+}

@@ -79,5 +79,7 @@ export const startThread = (module: string, heapMegabytes: number): Worker => {
   })
   worker.stdout.resume()
   worker.stderr.resume()
+  // Whoever waits for an answer hears of an error; one that comes later must not end this process.
+  worker.on("error", () => {})
   return worker
 }
