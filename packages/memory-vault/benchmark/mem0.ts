@@ -7,7 +7,7 @@ import path from "node:path"
 import { readLocomo } from "./corpus.ts"
 import { loadMem0 } from "./peers.ts"
 import { clock, expectThat, makeFolder, openFile } from "./workload.ts"
-import type { Workload } from "./workload.ts"
+import type { Sample, Workload } from "./workload.ts"
 
 /** An embedding server on loopback that gives the vectors of the vault's own default, so both rank by the same. */
 const openServer = async () => {
@@ -99,6 +99,8 @@ const saveRow: Workload = {
   }
 }
 
+const perSecond = ({ cpuMs, value }: Sample): Sample => ({ value: 1e6 / value, cpuMs })
+
 const recallRow: Workload = {
   id: "mem0.recall",
   unit: "queries/s among 419 turns, top 10",
@@ -112,10 +114,6 @@ const recallRow: Workload = {
       await mem0.add(`${speaker}: ${text}`, { userId: "bench", infer: false })
     }
     const queries = conversation.questions.slice(0, 50).map(({ question }) => question)
-    const perSecond = ({ cpuMs, value }: { readonly value: number; readonly cpuMs: number }) => ({
-      value: 1e6 / value,
-      cpuMs
-    })
     return {
       ours: async () =>
         perSecond(

@@ -21,8 +21,11 @@ export interface SearchIndex {
 const hasDefaultClass = <A, O>(module: unknown): module is { readonly default: new(options: O) => A } =>
   typeof module === "object" && module !== null && "default" in module && typeof module.default === "function"
 
+/** By a name that the compiler does not look up: the peers are installed for a benchmark only. */
+const importPeer = (name: string): Promise<unknown> => import(name)
+
 const load = async <A, O>(name: string, options: O): Promise<A> => {
-  const module: unknown = await import(name)
+  const module = await importPeer(name)
   if (!hasDefaultClass<A, O>(module)) throw new Error(`${name} has no default class`)
   return new module.default(options)
 }
@@ -76,7 +79,7 @@ const hasMemory = (module: unknown): module is { readonly Memory: new(options: o
 export const loadMem0 = async (options: object): Promise<Mem0> => {
   // It reports its use to a server of its own unless told not to.
   process.env["MEM0_TELEMETRY"] = "false"
-  const module: unknown = await import("mem0ai/oss")
+  const module = await importPeer("mem0ai/oss")
   if (!hasMemory(module)) throw new Error("mem0ai/oss has no Memory")
   return new module.Memory(options)
 }
