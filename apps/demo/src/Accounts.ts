@@ -147,7 +147,7 @@ const make = Effect.gen(function*() {
 })
 
 /** Everybody who reaches the server is this person. */
-export const layerSingle = (name: string): Layer.Layer<Accounts> =>
+const layerSingle = (name: string): Layer.Layer<Accounts> =>
   Layer.succeed(Accounts, {
     nameOf: () => Effect.succeed(name),
     status: () => Effect.succeed({ signsIn: false, person: name }),

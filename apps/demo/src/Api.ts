@@ -20,6 +20,8 @@ export class ConversationSummary extends Schema.Class<ConversationSummary>("Conv
   title: Schema.String,
   updatedAt: Schema.Number,
   running: Schema.Boolean,
+  /** An answer waits for a decision of the person. */
+  waiting: Schema.Boolean,
   /** Of a search: the words around what was found. */
   hit: Schema.optional(Schema.String)
 }) {}
@@ -38,14 +40,15 @@ export const Text = Schema.Struct({ type: Schema.Literal("text"), id: Schema.Str
 
 /**
  * One tool call; `arguments` is JSON text, `result` is what the model was given. `arriving`: the model still writes the
- * arguments. What is `untrusted` was written by strangers: a page or a document.
+ * arguments; `waiting`: it is run only when the person allows it, by `callId`. What is `untrusted` was written by strangers: a page or a document.
  */
 export const Tool = Schema.Struct({
   type: Schema.Literal("tool"),
   id: Schema.String,
+  callId: Schema.String,
   name: Schema.String,
   arguments: Schema.String,
-  status: Schema.Literal("arriving", "running", "done", "failed", "stopped"),
+  status: Schema.Literal("arriving", "waiting", "running", "done", "failed", "stopped", "refused"),
   result: Schema.String,
   untrusted: Schema.Boolean,
   startedAt: Schema.Number,
@@ -65,6 +68,9 @@ export const Run = Schema.Struct({
   durationMs: Schema.NullOr(Schema.Number)
 })
 
+/** What happened to an answer, in words. */
+export const Notice = Schema.Struct({ type: Schema.Literal("notice"), id: Schema.String, text: Schema.String })
+
 /** How a run ended, and which model answered. */
 export const Finish = Schema.Struct({
   type: Schema.Literal("finish"),
@@ -78,7 +84,7 @@ export const Finish = Schema.Struct({
 })
 
 /** A block of the thread, in the order in which it happened. The id is unique in the conversation. */
-export const Block = Schema.Union(Question, Text, Tool, Run, Finish)
+export const Block = Schema.Union(Question, Text, Tool, Run, Notice, Finish)
 export type Block = typeof Block.Type
 
 /** A conversation as it stood at event `at`; later events of the stream bring it up to date. */
@@ -212,6 +218,16 @@ export class ConversationBusy extends Schema.TaggedError<ConversationBusy>()(
 ) {
   override get message() {
     return "This conversation is still being answered. Your text is kept: stop the answer or wait for its end, then send again."
+  }
+}
+
+export class NothingToDecide extends Schema.TaggedError<NothingToDecide>()(
+  "NothingToDecide",
+  {},
+  HttpApiSchema.annotations({ status: 409 })
+) {
+  override get message() {
+    return "Nothing waits for this decision any more: it was made, or the answer was stopped. Nothing was run because of it."
   }
 }
 
@@ -414,6 +430,21 @@ export class Conversations extends HttpApiGroup.make("conversations")
       .addSuccess(Preview)
       .addError(NoSuchConversation)
       .addError(FileRefused)
+  )
+  .add(
+    // Whether a call that waits may be run.
+    HttpApiEndpoint.post("decide", "/conversations/:conversation/decisions")
+      .setPath(conversationPath)
+      .setPayload(Schema.Struct({ callId: Schema.String, approved: Schema.Boolean }))
+      .addError(NoSuchConversation)
+      .addError(NothingToDecide)
+  )
+  .add(
+    // Goes on with an answer that the end of a process has cut off; false where there is none.
+    HttpApiEndpoint.post("resume", "/conversations/:conversation/resume")
+      .setPath(conversationPath)
+      .addSuccess(Schema.Struct({ resumed: Schema.Boolean }))
+      .addError(NoSuchConversation)
   )
   .add(
     HttpApiEndpoint.del("stop", "/conversations/:conversation/runs")

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Block, FileRefused } from "./Api.ts"
-import { Desk } from "./Desk.ts"
+import { Desk, type DeskFailure } from "./Desk.ts"
 import { apply } from "./Thread.ts"
 
 export interface Question {
@@ -34,18 +34,34 @@ export const ask = Effect.fn("Ask.ask")(function*(
     question.attachments,
     ({ bytes, name }) => Effect.map(desk.putFile(conversation, name, bytes), (stored) => stored.name)
   )
-  let blocks: ReadonlyArray<Block> = []
-  yield* desk.follow(desk.ask(conversation, question.text, names)).pipe(
-    Stream.filter((event) => (event.type === "block" || event.type === "delta") && event.conversation === conversation),
-    Stream.tap((event) => {
-      if (event.type === "block" || event.type === "delta") blocks = apply(blocks, event) ?? blocks
-      return show(blocks)
-    }),
-    Stream.takeUntil((event) => event.type === "block" && event.block.type === "finish"),
-    Stream.runDrain
-  )
-  return { conversation, blocks } satisfies Answer
+  return yield* followTo(conversation, desk.ask(conversation, question.text, names), show)
 })
+
+/** Goes on with an answer that the end of a process has cut off. */
+export const resume = Effect.fn("Ask.resume")(function*(conversation: string, show: Show) {
+  const desk = yield* Desk
+  return yield* followTo(conversation, desk.resume(conversation), show)
+})
+
+/** Begins something in a conversation, and gives each change to `show` until the answer is complete. */
+const followTo = Effect.fnUntraced(
+  function*(conversation: string, begin: Effect.Effect<void, DeskFailure>, show: Show) {
+    const desk = yield* Desk
+    let blocks: ReadonlyArray<Block> = []
+    yield* desk.follow(begin).pipe(
+      Stream.filter((event) =>
+        (event.type === "block" || event.type === "delta") && event.conversation === conversation
+      ),
+      Stream.tap((event) => {
+        if (event.type === "block" || event.type === "delta") blocks = apply(blocks, event) ?? blocks
+        return show(blocks)
+      }),
+      Stream.takeUntil((event) => event.type === "block" && event.block.type === "finish"),
+      Stream.runDrain
+    )
+    return { conversation, blocks } satisfies Answer
+  }
+)
 
 const textOf = (blocks: ReadonlyArray<Block>) =>
   blocks.filter((block) => block.type === "text").map(({ text }) => text).join("\n\n")

@@ -2,10 +2,19 @@
  * The person's conversations: each is an encrypted session whose events are the agent's own log, and a folder of the
  * store for its files. Runs belong to the server; pages come and go.
  */
-import { type Agent, AgentRuns, ChatModel, type Documents, Files, type Memory, type WebClient } from "@sennit/agent"
+import {
+  type Agent,
+  AgentRuns,
+  ChatModel,
+  type CodeSandbox,
+  type Documents,
+  Files,
+  type Memory,
+  type WebClient
+} from "@sennit/agent"
 import * as StoreFiles from "@sennit/agent/adapters/StoreFiles"
 import { Session, SessionService } from "@sennit/secure-sessions"
-import { Store, type StoreError } from "@sennit/store"
+import type { Store } from "@sennit/store"
 import * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -20,27 +29,25 @@ import {
   Conversation,
   ConversationBusy,
   ConversationSummary,
-  FileRefused,
+  type FileRefused,
   type FileSummary,
-  MAX_FILE_BYTES,
   type ModelSummary,
   NoSuchConversation,
+  NothingToDecide,
   type Preview,
   StorageFailed,
-  tooLarge,
   TooManyRuns
 } from "./Api.ts"
+import * as ConversationFiles from "./ConversationFiles.ts"
 import { EventHub } from "./EventHub.ts"
 import { FileStore } from "./FileStore.ts"
-import { type FileType, fileType } from "./FileType.ts"
 import { Identity } from "./Identity.ts"
 import { Models } from "./Models.ts"
-import { PREVIEW_BYTES, previewOf } from "./Preview.ts"
-import { followRun, type Live, messagesOf, readLog } from "./RunLog.ts"
+import { followRun, isWaiting, type Live, messagesOf, readLog, runIdOf, unfinishedRun } from "./RunLog.ts"
 import { fold } from "./Thread.ts"
 
 /** What the agent's tools reach beside the files of their conversation. */
-type World = Documents.Documents | Memory.Memory | WebClient.WebClient
+type World = CodeSandbox.CodeSandbox | Documents.Documents | Memory.Memory | WebClient.WebClient
 
 /** What is asked; `model` is the id of one of the models, or the first of them answers. */
 export interface Asked {
@@ -51,13 +58,9 @@ export interface Asked {
 
 /** Who answers. */
 export interface Options {
-  readonly agent: Agent.Agent<Documents.Documents | Files.Files | Memory.Memory | WebClient.WebClient>
-}
-
-export interface StoredFile {
-  readonly type: FileType
-  readonly size: number
-  readonly bytes: Stream.Stream<Uint8Array, StorageFailed>
+  /** Whether runs go on at the next start where this process ends; otherwise its end stops them. */
+  readonly goesOn: boolean
+  readonly agent: Agent.Agent<Files.Files | World>
 }
 
 export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Conversations, {
@@ -75,6 +78,14 @@ export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Con
     { readonly run: string },
     NoSuchConversation | ConversationBusy | TooManyRuns | FileRefused | StorageFailed
   >
+  /** Goes on with an answer that the end of a process has cut off; false where there is none. */
+  readonly resume: (id: string) => Effect.Effect<boolean, NoSuchConversation | StorageFailed>
+  /** Lets a call that waits be run, or not; the answer goes on when nothing waits any more. */
+  readonly decide: (
+    id: string,
+    callId: string,
+    approved: boolean
+  ) => Effect.Effect<void, NoSuchConversation | NothingToDecide | StorageFailed>
   /** Stops the answer, if one is being given, and waits until its tools are gone. */
   readonly stop: (id: string) => Effect.Effect<void, NoSuchConversation | StorageFailed>
   /** Stores a file; a name that is taken gets a number. Nothing of a refused or interrupted file is kept. */
@@ -87,7 +98,7 @@ export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Con
   readonly readFile: (
     id: string,
     name: string
-  ) => Effect.Effect<StoredFile, NoSuchConversation | FileRefused | StorageFailed>
+  ) => Effect.Effect<ConversationFiles.StoredFile, NoSuchConversation | FileRefused | StorageFailed>
   readonly preview: (
     id: string,
     name: string
@@ -101,15 +112,9 @@ const LISTED = 50
 /** How many of the latest conversations a search reads. */
 const SEARCHED = 1000
 const AROUND = 40
-const TITLE_LENGTH = 80
 const UNTITLED = "New conversation"
 
 const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
-
-const titleOf = (question: string): string => {
-  const line = question.trim().split("\n", 1)[0] ?? ""
-  return line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1)}…` : line
-}
 
 const summaryOf = (session: Session.Session, running: boolean): ConversationSummary => {
   const { title } = session.state
@@ -117,7 +122,8 @@ const summaryOf = (session: Session.Session, running: boolean): ConversationSumm
     id: session.ref.id,
     title: typeof title === "string" ? title : UNTITLED,
     updatedAt: DateTime.toEpochMillis(session.updateTime),
-    running
+    running,
+    waiting: isWaiting(session)
   })
 }
 
@@ -133,47 +139,14 @@ const findIn = (texts: ReadonlyArray<string>, search: string): Option.Option<str
 
 const decodeId = Schema.decodeUnknownOption(Session.SessionId)
 
-const badType = (name: string, looksLike: string) =>
-  new FileRefused({
-    name,
-    reason: "BadType",
-    detail:
-      `This is not a type I can read (it looks like ${looksLike}). I read CSV, JSON, text, Markdown, HTML, PDF and images.`
-  })
-
-const noFile = (name: string) =>
-  new FileRefused({ name, reason: "NoSuchFile", detail: "This conversation has no such file." })
-
-/** The same bytes, refused when they are none or too many. */
-const bounded = (name: string, bytes: Stream.Stream<Uint8Array, FileRefused>) =>
-  Stream.unwrap(Effect.sync(() => {
-    let size = 0
-    const counted = Stream.tap(bytes, (chunk) => {
-      const found = size === 0 && chunk.length > 0 ? fileType(chunk) : undefined
-      size += chunk.length
-      if (found?.type === "other") return Effect.fail(badType(name, found.looksLike))
-      return size > MAX_FILE_BYTES ? Effect.fail(tooLarge(name)) : Effect.void
-    })
-    const end = Effect.suspend(() =>
-      size === 0 ? Effect.fail(new FileRefused({ name, reason: "Empty", detail: "The file is empty." })) : Effect.void
-    )
-    return Stream.concat(counted, Stream.execute(end))
-  }))
-
-const refusal = (name: string) => (error: StoreError.StoreError | FileRefused): FileRefused | StorageFailed => {
-  if (error._tag === "FileRefused") return error
-  return error._tag === "InvalidPath"
-    ? new FileRefused({ name, reason: "BadName", detail: error.message })
-    : failed(error)
-}
-
-const make = Effect.fnUntraced(function*({ agent }: Options) {
+const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
   const sessions = yield* SessionService.SessionService
-  const store = yield* Store.Store
   const fileStore = yield* FileStore
-  const { owner } = yield* Identity
+  const identity = yield* Identity
+  const { owner } = identity
   const runs = yield* AgentRuns.AgentRuns
   const models = yield* Models
+  const files = yield* ConversationFiles.make
   const hub = yield* EventHub
   const world = yield* Effect.context<World>()
   const followers = yield* FiberMap.make<string>()
@@ -198,21 +171,6 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
     })
   })
 
-  const folderOf = (id: string) => Effect.mapError(store.child(id), failed)
-
-  const filesOf = (id: string) =>
-    Effect.flatMap(folderOf(id), (folder) =>
-      folder.list("").pipe(
-        Stream.filterMap((entry) =>
-          entry._tag === "Object"
-            ? Option.some({ name: entry.key.slice(entry.key.lastIndexOf("/") + 1), size: entry.size })
-            : Option.none()
-        ),
-        Stream.runCollect,
-        Effect.map((files) => [...files]),
-        Effect.mapError(failed)
-      ))
-
   /** The line of the list for this conversation; none when it is gone or the text is not in it. */
   const look = Effect.fnUntraced(function*(id: string, search: string) {
     if (search === "") return Option.some(summaryOf(yield* read(id, 0), lives.has(id)))
@@ -226,96 +184,112 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
   const announce = (session: Session.Session, running: boolean) =>
     hub.publish([{ type: "conversation", conversation: summaryOf(session, running) }])
 
-  const follow = (id: string, live: Live, title: string | undefined) =>
-    followRun({
+  /** Says how the conversation stands; one that is gone meanwhile has been told. */
+  const announceNow = (id: string, running: boolean) =>
+    Effect.ignore(Effect.flatMap(read(id, 0), (session) => announce(session, running)))
+
+  const follow = Effect.fnUntraced(function*(id: string, run: string) {
+    const live: Live = { run, events: [], ended: yield* Deferred.make<void>() }
+    lives.set(id, live)
+    const following = followRun({
       live,
-      title,
       publish: (changes) => hub.publish(changes.map((change) => ({ ...change, conversation: id }))),
-      recorded: (session) => announce(session, true)
+      begun: announceNow(id, true)
     }).pipe(
-      Effect.provideService(SessionService.SessionService, sessions),
       Effect.provideService(AgentRuns.AgentRuns, runs),
       Effect.ensuring(Effect.suspend(() => {
         lives.delete(id)
-        return Effect.zipRight(announce(live.session, false), Deferred.succeed(live.ended, undefined))
+        return Effect.zipRight(announceNow(id, false), Deferred.succeed(live.ended, undefined))
       }))
+    )
+    yield* FiberMap.run(followers, id, following)
+    return { run }
+  })
+
+  /** What the tools of a conversation reach. */
+  const inConversation = (folder: Store.StoreOf<Store.Common>, model: Asked["model"]) =>
+    Context.merge(
+      world,
+      Context.make(Files.Files, StoreFiles.make(folder)).pipe(Context.add(ChatModel.ChatModel, models.get(model)))
     )
 
   const begin = Effect.fnUntraced(function*(id: string, { attachments: names, model, question }: Asked) {
     const session = yield* read(id)
-    const folder = yield* folderOf(id)
+    const folder = yield* files.folderOf(id)
     const reachable = StoreFiles.make(folder)
     const attachments = yield* Effect.forEach(names, (name) =>
       Effect.flatMap(
         Effect.mapError(reachable.stat(name), failed),
         Option.match({
-          onNone: () => Effect.fail(noFile(name)),
+          onNone: () => Effect.fail(ConversationFiles.noFile(name)),
           onSome: Effect.succeed
         })
       ))
-    const history = messagesOf(yield* readLog(session))
-    const started = yield* runs.start(agent, { message: question, attachments, history }).pipe(
-      Effect.provideService(Files.Files, reachable),
-      Effect.provideService(ChatModel.ChatModel, models.get(model)),
-      Effect.provide(world),
+    // A new question ends what was left open: runs of a conversation never overlap.
+    const open = unfinishedRun(session)
+    if (open !== undefined) yield* Effect.mapError(runs.cancel(open), failed)
+    const history = messagesOf(yield* readLog(open === undefined ? session : yield* read(id)))
+    const { id: conversation, user } = session.ref
+    const runId = runIdOf(session.ref, crypto.randomUUID())
+    yield* runs.start(agent, { message: question, attachments, history, runId, conversation, user }).pipe(
+      Effect.provide(inConversation(folder, model)),
       Effect.catchTags({
         TooManyRuns: ({ limit }) => Effect.fail(new TooManyRuns({ limit })),
         RunAlreadyExists: Effect.die,
-        RunStoreError: Effect.die
+        RunStoreError: (error) => Effect.fail(failed(error))
       })
     )
-    const live: Live = { run: started.runId, events: [], session, stored: 0, ended: yield* Deferred.make<void>() }
-    lives.set(id, live)
-    yield* FiberMap.run(followers, id, follow(id, live, session.eventCount === 0 ? titleOf(question) : undefined))
-    return { run: live.run }
+    return yield* follow(id, runId)
+  })
+
+  /** Goes on with what the end of an earlier process has cut off; finished tools are not run again. */
+  const resume = Effect.fn("Conversations.resume")(function*(id: string) {
+    const run = unfinishedRun(yield* read(id, 0))
+    if (run === undefined || lives.has(id)) return false
+    const folder = yield* files.folderOf(id)
+    yield* Effect.mapError(Effect.provide(runs.resume(agent, run), inConversation(folder, undefined)), failed)
+    yield* follow(id, run)
+    return true
+  })
+
+  /** What waits for a decision is left alone until there is one. */
+  const takeUp = (id: string) =>
+    Effect.flatMap(read(id, 0), (session) => isWaiting(session) ? Effect.succeed(false) : resume(id))
+
+  const resumeAll = Stream.flatMap(Stream.fromEffect(owner), sessions.list).pipe(
+    Stream.take(SEARCHED),
+    Stream.runForEach(({ ref }) => Effect.ignoreLogged(takeUp(ref.id)))
+  )
+
+  const decide = Effect.fn("Conversations.decide")(function*(id: string, callId: string, approved: boolean) {
+    const run = unfinishedRun(yield* read(id, 0))
+    if (run === undefined) return yield* new NothingToDecide()
+    const { outcome, running } = yield* runs.approve(run, callId, { approved, by: identity.name }).pipe(
+      Effect.mapError((error) => error._tag === "RunStateError" ? new NothingToDecide() : failed(error))
+    )
+    if (lives.has(id)) return
+    // In this process the last decision lets it go on; one that was suspended by an earlier process is taken up.
+    if (running || outcome !== undefined) yield* follow(id, run)
+    else yield* resume(id)
   })
 
   const stop = Effect.fnUntraced(function*(id: string) {
     const live = lives.get(id)
     if (live === undefined) return
-    yield* Effect.catchTags(runs.cancel(live.run), { RunNotFound: () => Effect.void, RunStoreError: Effect.die })
+    // A log that cannot be written is told in the thread.
+    yield* Effect.ignore(runs.cancel(live.run))
     yield* Deferred.await(live.ended)
   })
 
   const stopAll = Effect.suspend(() => Effect.forEach([...lives.keys()], stop, { concurrency: 8, discard: true }))
 
-  // The server stops: every run ends, and its end is stored, before the session database closes.
-  yield* Effect.addFinalizer(() => stopAll)
-
-  /** The name, or the name with the first free number. */
-  const write = (
-    folder: Store.StoreOf<Store.Common>,
-    name: string,
-    bytes: Stream.Stream<Uint8Array, FileRefused>,
-    attempt = 1
-  ): Effect.Effect<FileSummary, StoreError.StoreError | FileRefused> => {
-    const dot = name.lastIndexOf(".") > 0 ? name.lastIndexOf(".") : name.length
-    const numbered = attempt === 1 ? name : `${name.slice(0, dot)} (${attempt})${name.slice(dot)}`
-    return Effect.flatMap(folder.exists(numbered), (taken) =>
-      taken && attempt < 1000
-        ? write(folder, name, bytes, attempt + 1)
-        : Effect.map(folder.write(numbered, bytes), ({ size }) => ({ name: numbered, size })))
-  }
-
-  /** The folder, where it has a file of this name, and the beginning of the file. */
-  const headOf = Effect.fnUntraced(function*(id: string, name: string) {
-    yield* read(id, 0)
-    const folder = yield* folderOf(id)
-    const found = (yield* filesOf(id)).find((file) => file.name === name)
-    if (found === undefined) return yield* noFile(name)
-    const range = { offset: 0, length: Math.min(found.size, PREVIEW_BYTES) }
-    const head = yield* Effect.mapError(folder.readBytes(name, { range }), failed)
-    return { folder, head, size: found.size }
-  })
+  if (goesOn) yield* Effect.forkScoped(Effect.ignoreLogged(resumeAll))
+  // Every run ends, and its end is stored, before the session database closes.
+  else yield* Effect.addFinalizer(() => stopAll)
 
   return Conversations.of({
-    preview: (id, name) => Effect.map(headOf(id, name), ({ head, size }) => previewOf(name, head, size)),
-    readFile: (id, name) =>
-      Effect.map(headOf(id, name), ({ folder, head, size }) => ({
-        type: fileType(head),
-        size,
-        bytes: Stream.mapError(folder.read(name), failed)
-      })),
+    preview: (id, name) => Effect.zipRight(read(id, 0), files.preview(id, name)),
+    readFile: (id, name) => Effect.zipRight(read(id, 0), files.read(id, name)),
     list: (search = "") =>
       Stream.flatMap(Stream.fromEffect(owner), sessions.list).pipe(
         Stream.filter(({ eventCount }) => eventCount > 0),
@@ -336,10 +310,11 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
       // Taken before the session is read: should the run end meanwhile, its log is still complete here.
       const live = lives.get(id)
       const session = yield* read(id)
-      const attached = yield* filesOf(id)
+      const attached = yield* files.list(id)
       const log = yield* readLog(session)
       return yield* Effect.map(hub.at, (at) => {
-        const stored = log.filter(({ run }) => run !== live?.run).flatMap(({ events }) => events)
+        const isHere = live !== undefined && live.events.length > 0
+        const stored = log.filter(({ run }) => !isHere || run !== live.run).flatMap(({ events }) => events)
         const running = live !== undefined && lives.get(id) === live
         return new Conversation({
           summary: summaryOf(session, running),
@@ -366,14 +341,18 @@ const make = Effect.fnUntraced(function*({ agent }: Options) {
         Effect.sync(() => beginning.delete(id))
       )
     }),
-    stop: (id) => Effect.zipRight(read(id, 0), stop(id)),
+    resume,
+    decide,
+    stop: Effect.fnUntraced(function*(id) {
+      const run = unfinishedRun(yield* read(id, 0))
+      if (lives.has(id) || run === undefined) return yield* stop(id)
+      // It waits for a decision, or was cut off: now it has an end.
+      yield* Effect.mapError(runs.cancel(run), failed)
+      yield* follow(id, run)
+    }),
     putFile: Effect.fnUntraced(function*(id, name, bytes) {
       yield* read(id, 0)
-      const folder = yield* folderOf(id)
-      if (name.includes("/") || name.includes("\\")) {
-        return yield* new FileRefused({ name, reason: "BadName", detail: "A file's name has no slash." })
-      }
-      return yield* Effect.mapError(write(folder, name, bounded(name, bytes)), refusal(name))
+      return yield* files.put(id, name, bytes)
     }, gate.withPermits(1)),
     alone: (effect) => gate.withPermits(MAX_BEGINNING)(Effect.zipRight(stopAll, effect))
   })

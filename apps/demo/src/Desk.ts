@@ -41,6 +41,8 @@ export class Desk extends Context.Tag("@sennit/demo/Desk")<Desk, {
     question: string,
     attachments: ReadonlyArray<string>
   ) => Effect.Effect<void, DeskFailure>
+  /** Goes on with an answer that was cut off; fails where there is none. */
+  readonly resume: (conversation: string) => Effect.Effect<void, DeskFailure>
   readonly health: Effect.Effect<HealthReport, DeskFailure>
   /** All that is kept of the person, as JSON lines in any pieces. */
   readonly export: Stream.Stream<string, DeskFailure>
@@ -59,6 +61,11 @@ interface ServerSentEvent {
 const parseEvent = (block: string): ServerSentEvent => {
   const field = (name: string) => new RegExp(`^${name}: ?(.*)$`, "m").exec(block)?.[1] ?? ""
   return { event: field("event"), data: field("data") }
+}
+
+const nothingToResume: DeskFailure = {
+  _tag: "NothingToResume",
+  message: "The last answer of this conversation has come to its end, or is being given. Nothing was changed."
 }
 
 /** At the server of this address, over the given client. */
@@ -90,6 +97,11 @@ export const layerRemote = (address: string): Layer.Layer<Desk, never, HttpClien
         putFile: send,
         ask: (conversation, question, attachments) =>
           Effect.asVoid(api.conversations.ask({ path: { conversation }, payload: { question, attachments } })),
+        resume: (conversation) =>
+          Effect.flatMap(
+            api.conversations.resume({ path: { conversation } }),
+            ({ resumed }) => resumed ? Effect.void : Effect.fail(nothingToResume)
+          ),
         health: Effect.flatMap(client.get(`${address}/health`), HttpClientResponse.schemaBodyJson(HealthReport)),
         export: Stream.decodeText(
           HttpClientResponse.stream(

@@ -14,7 +14,7 @@ export interface Owner {
   readonly user: Session.UserId
 }
 
-const app = Session.AppName.make("sennit")
+export const app = Session.AppName.make("sennit")
 
 export class Identity extends Context.Tag("@sennit/demo/Identity")<Identity, {
   readonly name: string

@@ -39,7 +39,7 @@ export const there = <A, E, R>(whom: For, command: Effect.Effect<A, E, R | Desk.
     const user = whom === "everyone" ? configured.user : Option.getOrElse(whom, () => configured.user)
     const config = { ...configured, user, accounts: false }
     const path = yield* Path.Path
-    const here = Layer.provide(Desk.layerLocal, [Layers.layer(config), NodeHttpServer.layerContext])
+    const here = Layer.provide(Desk.layerLocal, [Layers.layer(config, { goesOn: false }), NodeHttpServer.layerContext])
     return (yield* isServed(config, path.resolve(config.dataFolder), whom))
       ? yield* Effect.provide(command, Desk.layerRemote(addressOf(config.port)))
       : yield* Effect.provide(command, here)

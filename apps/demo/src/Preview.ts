@@ -1,4 +1,5 @@
 /** The beginning of a file as people want to see it. */
+import type { Documents } from "@sennit/agent"
 import Papa from "papaparse"
 import type { Preview } from "./Api.ts"
 import { fileType } from "./FileType.ts"
@@ -16,11 +17,19 @@ const decode = (head: Uint8Array): string => {
   return new TextDecoder(encoding).decode(head, { stream: true })
 }
 
+/** The words of a PDF, page by page. */
+export const pdfPreview = ({ pageStarts, text }: Documents.Document): Preview => {
+  const pages = pageStarts.map((start, index) =>
+    `Page ${index + 1}\n${text.slice(start, pageStarts[index + 1]).trim()}`
+  )
+  const whole = pages.length === 0 ? text : pages.join("\n\n")
+  return { type: "text", text: whole.slice(0, CHARACTERS), isWhole: whole.length <= CHARACTERS }
+}
+
 /** `head` is the first `PREVIEW_BYTES` of a file of `size` bytes. */
 export const previewOf = (name: string, head: Uint8Array, size: number): Preview => {
   const found = fileType(head)
   if (found.type === "image") return { type: "image" }
-  if (found.type === "pdf") return { type: "none", why: "A PDF is read by the assistant; it is not drawn here." }
   if (found.type === "other") return { type: "none", why: `It is ${found.looksLike}.` }
   const text = decode(head)
   const isRead = head.length >= size

@@ -1,9 +1,15 @@
-/** A run's log on its way into the session, and back out of it. */
-import { AgentEvent, AgentRuns, type Message } from "@sennit/agent"
-import { type Session, SessionService } from "@sennit/secure-sessions"
+/**
+ * The log of runs, which is the conversations themselves: what a run did is sealed into its session as it settles, so a
+ * run is read, gone on with after a crash, and erased where the conversation is.
+ */
+import { AgentError, AgentEvent, AgentRuns, type Message, RunStore } from "@sennit/agent"
+import { Session, SessionService } from "@sennit/secure-sessions"
 import * as Arr from "effect/Array"
 import type * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { StorageFailed } from "./Api.ts"
@@ -16,14 +22,23 @@ type Stored = typeof Stored.Type
 const decode = Schema.decodeUnknown(Stored)
 const encode = Schema.encode(Stored)
 
-/** A run that goes on: its log so far, of which the first `stored` events are in the session. */
-export interface Live {
-  readonly run: string
-  readonly events: Array<AgentEvent.AgentEvent>
-  session: Session.Session
-  stored: number
-  readonly ended: Deferred.Deferred<void>
-}
+// --- names of runs -----------------------------------------------------------------------------------------------
+
+const Place = Schema.parseJson(Schema.Tuple(Schema.String, Schema.String, Schema.String))
+const decodePlace = Schema.decodeUnknownOption(Place)
+
+/** The id of a run says in which session its log is; `nonce` tells the runs of a conversation apart. */
+export const runIdOf = ({ id, user }: Session.SessionRef, nonce: string): string =>
+  Encoding.encodeBase64Url(JSON.stringify([user, id, nonce]))
+
+const refOf = (app: Session.AppName, runId: string): Option.Option<Session.SessionRef> =>
+  Encoding.decodeBase64UrlString(runId).pipe(
+    Option.getRight,
+    Option.flatMap(decodePlace),
+    Option.map(([user, id]) => ({ app, user: Session.UserId.make(user), id: Session.SessionId.make(id) }))
+  )
+
+// --- a stretch ---------------------------------------------------------------------------------------------------
 
 /** Deltas that follow each other are one in the stored log; numbers and order stay. */
 const compact = (events: ReadonlyArray<AgentEvent.AgentEvent>): ReadonlyArray<AgentEvent.AgentEvent> => {
@@ -37,70 +52,20 @@ const compact = (events: ReadonlyArray<AgentEvent.AgentEvent>): ReadonlyArray<Ag
   return result
 }
 
-/** After these nothing before them changes any more, so the log up to them is stored. */
-const settles = (event: AgentEvent.AgentEvent): boolean =>
-  event._tag === "RunStarted" || event._tag === "ToolResult" || event._tag === "StepFinished" ||
-  event._tag === "RunFinished"
+const grows: ReadonlySet<AgentEvent.AgentEvent["_tag"]> = new Set([
+  "StepStarted",
+  "TextDelta",
+  "ReasoningDelta",
+  "ToolCallStarted",
+  "ToolCallReady",
+  "StageOpened",
+  "StageAppended",
+  "StageClosed",
+  "UsageUpdated"
+])
 
-const record = Effect.fnUntraced(function*(live: Live, title: string | undefined) {
-  const sessions = yield* SessionService.SessionService
-  const events = compact(live.events.slice(live.stored))
-  const length = live.events.length
-  const body = yield* Effect.orDie(encode({ run: live.run, events }))
-  live.session = yield* sessions.append(
-    live.session,
-    { author: "agent", body },
-    { onStale: "retry", ...(title === undefined ? {} : { stateDelta: { title } }) }
-  )
-  live.stored = length
-})
-
-/**
- * Follows a run to its end: shows each event as it comes and stores the log as it settles. When it cannot be stored,
- * the run is stopped and the thread says why.
- */
-export const followRun = ({ live, publish, recorded, title }: {
-  readonly live: Live
-  /** For the conversation's state; undefined when it has a title. */
-  readonly title: string | undefined
-  readonly publish: (changes: ReadonlyArray<ThreadEvent>) => Effect.Effect<void>
-  readonly recorded: (session: Session.Session) => Effect.Effect<void>
-}): Effect.Effect<void, never, AgentRuns.AgentRuns | SessionService.SessionService> => {
-  const project = makeProjection()
-  const step = Effect.fnUntraced(function*(events: ReadonlyArray<AgentEvent.AgentEvent>) {
-    live.events.push(...events)
-    yield* publish(events.flatMap(project))
-    if (!events.some(settles)) return
-    const first = live.stored === 0
-    yield* record(live, first ? title : undefined)
-    if (first) yield* recorded(live.session)
-  })
-  return Effect.gen(function*() {
-    const runs = yield* AgentRuns.AgentRuns
-    yield* runs.attach(live.run).pipe(
-      Stream.chunks,
-      Stream.runForEach((chunk) => step([...chunk])),
-      Effect.catchTag("RunNotFound", Effect.die),
-      Effect.catchAll((error) =>
-        Effect.zipRight(
-          Effect.ignore(runs.cancel(live.run)),
-          publish([{
-            type: "block",
-            block: {
-              type: "finish",
-              id: `${live.run}-end`,
-              outcome: "failed",
-              model: "",
-              message: error.message,
-              durationMs: 0,
-              toolsDone: 0
-            }
-          }])
-        )
-      )
-    )
-  })
-}
+/** Text that still grows is not written: after a crash the model is asked for it again. Anything else is safe first. */
+const settles = ({ _tag }: AgentEvent.AgentEvent): boolean => !grows.has(_tag)
 
 /** The log of a session, stretch by stretch. */
 export const readLog = (session: Session.Session): Effect.Effect<ReadonlyArray<Stored>, StorageFailed> =>
@@ -119,3 +84,199 @@ export const messagesOf = (log: ReadonlyArray<Stored>): ReadonlyArray<Message.Me
       AgentEvent.toMessages(stretches.flatMap(({ events }) => events))
     )
     : []
+
+const TITLE_LENGTH = 80
+
+const titleOf = (question: string): string => {
+  const line = question.trim().split("\n", 1)[0] ?? ""
+  return line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1)}…` : line
+}
+
+/** What the state of the conversation says after these events: its title, and the run that is not at its end. */
+const stateOf = (session: Session.Session, runId: string, events: ReadonlyArray<AgentEvent.AgentEvent>) => {
+  const begun = events.find((event) => event._tag === "RunStarted")
+  const title = begun?._tag === "RunStarted" && session.eventCount === 0 ? { title: titleOf(begun.message) } : {}
+  const ended = events.some(({ _tag }) => _tag === "RunFinished")
+  const turn = events.findLast(({ _tag }) => _tag === "RunSuspended" || _tag === "RunResumed")
+  return {
+    ...title,
+    ...begun === undefined ? {} : { run: runId },
+    ...turn === undefined ? {} : { waiting: turn._tag === "RunSuspended" },
+    ...ended ? { run: null, waiting: false } : {}
+  }
+}
+
+/** Whether the run of a conversation waits for a decision. */
+export const isWaiting = ({ state }: Session.Session): boolean => state["waiting"] === true
+
+/** The run of a conversation that has not come to its end, as its state says. */
+export const unfinishedRun = ({ state }: Session.Session): string | undefined =>
+  typeof state["run"] === "string" ? state["run"] : undefined
+
+// --- the journal -------------------------------------------------------------------------------------------------
+
+/** A run of this process: its session, and what is not written yet. */
+interface Kept {
+  session: Session.Session
+  growing: Array<AgentEvent.AgentEvent>
+}
+
+const failure =
+  (runId: string, reason: AgentError.RunStoreError["reason"] = "Unavailable") =>
+  (cause: { readonly message: string }) => new AgentError.RunStoreError({ reason, runId, detail: cause.message, cause })
+
+const makeJournal = Effect.fnUntraced(function*(app: Session.AppName) {
+  const sessions = yield* SessionService.SessionService
+  const kept = new Map<string, Kept>()
+
+  const open = Effect.fnUntraced(function*(runId: string) {
+    const ref = refOf(app, runId)
+    if (Option.isNone(ref)) return Option.none<Session.Session>()
+    return yield* Effect.mapError(sessions.get(ref.value), failure(runId))
+  })
+
+  /** Everything of the conversation, and of it what this run did. */
+  const read = Effect.fnUntraced(function*(runId: string) {
+    const session = yield* open(runId)
+    if (Option.isNone(session)) return { before: [], events: [] }
+    const log = yield* Effect.mapError(readLog(session.value), failure(runId, "Malformed"))
+    const first = log.findIndex(({ run }) => run === runId)
+    return {
+      before: first < 0 ? log : log.slice(0, first),
+      events: log.flatMap(({ events, run }) => run === runId ? events : [])
+    }
+  })
+
+  const write = Effect.fnUntraced(function*(runId: string, run: Kept) {
+    const events = compact(run.growing)
+    const body = yield* Effect.orDie(encode({ run: runId, events }))
+    const stateDelta = stateOf(run.session, runId, events)
+    run.session = yield* Effect.mapError(
+      sessions.append(run.session, { author: "agent", body }, { onStale: "retry", stateDelta }),
+      failure(runId)
+    )
+    run.growing = []
+    if (events.some(({ _tag }) => _tag === "RunFinished")) kept.delete(runId)
+  })
+
+  const keep = Effect.fnUntraced(function*(runId: string) {
+    const known = kept.get(runId)
+    if (known !== undefined) return known
+    const session = yield* open(runId)
+    if (Option.isNone(session)) return yield* failure(runId)({ message: "Its conversation is gone." })
+    const run: Kept = { session: session.value, growing: [] }
+    kept.set(runId, run)
+    return run
+  })
+
+  const recordOf = (runId: string, events: ReadonlyArray<AgentEvent.AgentEvent>): Option.Option<RunStore.RunRecord> => {
+    const [first] = events
+    const ref = refOf(app, runId)
+    if (first?._tag !== "RunStarted" || Option.isNone(ref)) return Option.none()
+    const last = events.at(-1)
+    const outcome = last?._tag === "RunFinished"
+      ? last.outcome
+      : last?._tag === "RunSuspended"
+      ? "suspended" as const
+      : undefined
+    const { id: conversation, user } = ref.value
+    return Option.some({ runId, agent: first.agent, user, conversation, seq: last?.seq ?? 0, outcome })
+  }
+
+  const listOf = (user: string) =>
+    sessions.list({ app, user: Session.UserId.make(user) }).pipe(
+      Stream.mapEffect(({ ref }) => sessions.get(ref)),
+      Stream.filterMap((found) => found),
+      Stream.mapError(failure("")),
+      Stream.mapEffect((session) => Effect.mapError(readLog(session), failure("", "Malformed"))),
+      Stream.mapConcat((log) =>
+        [...new Set(log.map(({ run }) => run))].flatMap((run) =>
+          Option.toArray(recordOf(run, log.flatMap((stretch) => stretch.run === run ? stretch.events : [])))
+        )
+      )
+    )
+
+  return RunStore.RunStore.of({
+    create: ({ runId }) => Effect.asVoid(keep(runId)),
+    append: Effect.fnUntraced(function*(runId, events) {
+      const run = yield* keep(runId)
+      run.growing.push(...events)
+      if (events.some(settles)) yield* write(runId, run)
+    }),
+    get: (runId) => Effect.map(read(runId), ({ events }) => recordOf(runId, events)),
+    input: (runId) =>
+      Effect.map(read(runId), ({ before, events: [first] }) =>
+        first?._tag === "RunStarted"
+          ? Option.some({
+            runId,
+            message: first.message,
+            attachments: first.attachments,
+            history: messagesOf(before)
+          })
+          : Option.none()),
+    read: (runId, { after = 0 } = {}) =>
+      Stream.fromIterableEffect(
+        Effect.map(read(runId), ({ events }) => events.filter(({ seq }) => seq > after))
+      ),
+    list: ({ conversation, unfinished = false, user } = {}) =>
+      user === undefined ?
+        Stream.fail(failure("")({ message: "Runs are listed person by person." })) :
+        listOf(user).pipe(
+          Stream.filter((found) => conversation === undefined || found.conversation === conversation),
+          Stream.filter(({ outcome }) => !unfinished || outcome === undefined || outcome === "suspended")
+        ),
+    // What was written goes with its conversation.
+    delete: (runId) => Effect.sync(() => kept.delete(runId))
+  })
+})
+
+export const layer = (
+  app: Session.AppName
+): Layer.Layer<RunStore.RunStore, never, SessionService.SessionService> =>
+  Layer.effect(RunStore.RunStore, makeJournal(app))
+
+// --- following a run ---------------------------------------------------------------------------------------------
+
+/** A run that goes on, and its log so far. */
+export interface Live {
+  readonly run: string
+  readonly events: Array<AgentEvent.AgentEvent>
+  readonly ended: Deferred.Deferred<void>
+}
+
+/** Follows a run until it ends or waits, and shows each event as it comes. When its log cannot be written, the thread says why. */
+export const followRun = ({ begun, live, publish }: {
+  readonly live: Live
+  readonly publish: (changes: ReadonlyArray<ThreadEvent>) => Effect.Effect<void>
+  /** Runs when the conversation has its question. */
+  readonly begun: Effect.Effect<void>
+}): Effect.Effect<void, never, AgentRuns.AgentRuns> => {
+  const project = makeProjection()
+  const step = Effect.fnUntraced(function*(events: ReadonlyArray<AgentEvent.AgentEvent>) {
+    const first = live.events.length === 0
+    live.events.push(...events)
+    yield* publish(events.flatMap(project))
+    if (first) yield* begun
+  })
+  const explain = ({ message }: { readonly message: string }) =>
+    publish([{
+      type: "block",
+      block: {
+        type: "finish",
+        id: `${live.run}-end`,
+        outcome: "failed",
+        model: "",
+        message,
+        durationMs: 0,
+        toolsDone: 0
+      }
+    }])
+  return Effect.gen(function*() {
+    const runs = yield* AgentRuns.AgentRuns
+    yield* runs.attach(live.run).pipe(
+      Stream.chunks,
+      Stream.runForEach((chunk) => step([...chunk])),
+      Effect.catchTags({ RunNotFound: Effect.die, RunStoreError: explain })
+    )
+  })
+}

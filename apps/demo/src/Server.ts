@@ -48,8 +48,18 @@ const conversationsLive = HttpApiBuilder.group(DemoApi, "conversations", (handle
     .handle("ask", ({ path, payload }) => own(({ conversations }) => conversations.ask(path.conversation, payload)))
     .handle("preview", ({ path, urlParams }) =>
       own(({ conversations }) => conversations.preview(path.conversation, urlParams.name)))
+    .handle("decide", ({ path, payload: { approved, callId } }) =>
+      own(({ conversations }) =>
+        conversations.decide(path.conversation, callId, approved)
+      ))
+    .handle("resume", ({ path }) =>
+      own(({ conversations }) =>
+        Effect.map(conversations.resume(path.conversation), (resumed) => ({ resumed }))
+      ))
     .handle("stop", ({ path }) =>
-      own(({ conversations }) => conversations.stop(path.conversation))))
+      own(({ conversations }) =>
+        conversations.stop(path.conversation)
+      )))
 
 const memoriesLive = HttpApiBuilder.group(DemoApi, "memories", (handlers) =>
   handlers

@@ -98,8 +98,21 @@ class Projection {
     this.text = undefined
     const id = `${this.runId}-${seq}`
     const empty = { arguments: "", result: "", untrusted: false, durationMs: 0 }
-    this.tools.set(callId, { type: "tool", id, name, status: "arriving", startedAt: at, ...empty })
+    this.tools.set(callId, { type: "tool", id, callId, name, status: "arriving", startedAt: at, ...empty })
     return this.changeTool(callId, {})
+  }
+
+  /** Text that was not complete is asked for again. */
+  private goOn({ model, seq }: typeof AgentEvent.RunResumed.Type): ReadonlyArray<ThreadEvent> {
+    const open = this.text
+    this.text = undefined
+    this.model = model
+    const steps = (this.run?.steps ?? 1) - 1
+    const text = `The server restarted. This answer went on after step ${steps}; finished tools were not run again.`
+    return [
+      ...open === undefined ? [] : [{ type: "block", block: { type: "text", id: open.id, text: "" } } as const],
+      { type: "block", block: { type: "notice", id: `${this.runId}-${seq}`, text } }
+    ]
   }
 
   private end({ at, durationMs, error, limit, outcome }: typeof AgentEvent.RunFinished.Type) {
@@ -132,12 +145,25 @@ class Projection {
           ...this.changeRun({ toolCalls: this.tools.size })
         ]
       case "ToolResult":
+        // What was refused stays so, whatever the model was told.
+        if (this.tools.get(event.callId)?.status === "refused") return []
         return this.changeTool(event.callId, {
           status: event.error === undefined ? "done" : event.error.reason === "interrupted" ? "stopped" : "failed",
           result: event.error === undefined ? pretty(event.content) : event.error.message,
           untrusted: event.untrusted,
           durationMs: event.durationMs
         })
+      case "ApprovalRequested":
+        return this.changeTool(event.callId, { arguments: pretty(event.arguments), status: "waiting" })
+      case "ApprovalResolved":
+        return this.changeTool(
+          event.callId,
+          event.approved
+            ? { status: "running", startedAt: event.at }
+            : { status: "refused", result: "You refused. The agent was told." }
+        )
+      case "RunResumed":
+        return this.goOn(event)
       case "UsageUpdated":
         return this.changeRun({ inputTokens: event.inputTokens, outputTokens: event.outputTokens })
       case "RunFinished":
@@ -159,9 +185,10 @@ export const fold = (
 ): ReadonlyArray<Block> => {
   let blocks: ReadonlyArray<Block> = []
   let open: { readonly runId: string; readonly model: string } | undefined
+  let waits = false
   let project = makeProjection()
   const interrupt = () => {
-    if (open === undefined || open.runId === running) return
+    if (open === undefined || waits || open.runId === running) return
     const { model, runId } = open
     blocks = blocks.map((block) =>
       block.type === "tool" && unfinished(block.status) && block.id.startsWith(`${runId}-`)
@@ -181,6 +208,8 @@ export const fold = (
       project = makeProjection()
     }
     if (event._tag === "RunFinished") open = undefined
+    if (event._tag === "RunSuspended") waits = true
+    else if (event._tag === "RunResumed" || event._tag === "RunStarted") waits = false
     for (const change of project(event)) blocks = apply(blocks, change) ?? blocks
   }
   interrupt()

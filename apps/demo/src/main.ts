@@ -21,7 +21,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { createServer } from "node:http"
-import { ask, chat } from "./commands/ask.ts"
+import { ask, chat, run } from "./commands/ask.ts"
 import { doctor } from "./commands/doctor.ts"
 import { keys } from "./commands/keys.ts"
 import { files, memory, sessions, tools } from "./commands/look.ts"
@@ -29,6 +29,7 @@ import * as Privacy from "./commands/privacy.ts"
 import { DemoConfig } from "./DemoConfig.ts"
 import { CannotListen, Quietly } from "./DemoError.ts"
 import * as Layers from "./Layers.ts"
+import { People } from "./People.ts"
 import { addressOf } from "./Place.ts"
 import { About, routes } from "./Server.ts"
 
@@ -45,6 +46,8 @@ const httpServer = (port: number) =>
 
 const announce = Effect.gen(function*() {
   const about = yield* About
+  // What was cut off goes on now, not when somebody looks.
+  yield* Effect.flatMap(People, ({ get }) => get(about.person))
   const [model] = about.models
   const { address } = yield* HttpServer.HttpServer
   yield* Console.log([
@@ -73,7 +76,7 @@ const serve = Command.make("serve", {}, () =>
     return yield* Layer.launch(
       Layer.effectDiscard(announce).pipe(
         Layer.provideMerge(server),
-        Layer.provide(Layers.layer(config)),
+        Layer.provide(Layers.layer(config, { goesOn: true })),
         Layer.provide(httpServer(config.port)),
         Layer.provide(observed(config))
       )
@@ -87,6 +90,7 @@ const command = Command.make("sennit").pipe(
     serve,
     ask,
     chat,
+    run,
     sessions,
     memory,
     files,

@@ -35,6 +35,29 @@ const attachment = (file: string) =>
     return { name, bytes: Stream.mapError(fs.stream(file), unreadable) }
   })
 
+const print = Effect.fnUntraced(function*(json: boolean, answer: Ask.Answer) {
+  yield* Console.log(json ? Ask.toJson(answer) : `\n\n${Ask.footer(answer)}`)
+  // The footer has said why.
+  if (!Ask.succeeded(answer)) return yield* new Quietly()
+})
+
+export const run = Command.make(
+  "run",
+  {
+    resume: Options.text("resume").pipe(Options.withDescription("The conversation whose answer was cut off")),
+    as,
+    json: asJson
+  },
+  ({ as: whom, json, resume }) =>
+    Effect.gen(function*() {
+      const terminal = yield* Terminal.Terminal
+      const show: Ask.Show = json
+        ? () => Effect.void
+        : Ask.makePrinter((text) => Effect.ignore(terminal.display(text)))
+      yield* print(json, yield* there(whom, Ask.resume(resume, show)))
+    })
+).pipe(Command.withDescription("Go on with an answer that the end of a process has cut off"))
+
 export const ask = Command.make(
   "ask",
   {
@@ -52,10 +75,7 @@ export const ask = Command.make(
       const show: Ask.Show = json
         ? () => Effect.void
         : Ask.makePrinter((text) => Effect.ignore(terminal.display(text)))
-      const answer = yield* there(whom, Ask.ask({ text: asked, attachments, conversation }, show))
-      yield* Console.log(json ? Ask.toJson(answer) : `\n\n${Ask.footer(answer)}`)
-      // The footer has said why.
-      if (!Ask.succeeded(answer)) return yield* new Quietly()
+      yield* print(json, yield* there(whom, Ask.ask({ text: asked, attachments, conversation }, show)))
     })
 ).pipe(Command.withDescription("Ask one question; with - it is read from standard input"))
 

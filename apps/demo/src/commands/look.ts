@@ -43,6 +43,8 @@ const blockLines = (block: Block): ReadonlyArray<string> => {
       return [`[${block.name} ${block.status}] ${block.arguments.replaceAll(/\s+/g, " ")}`, ""]
     case "run":
       return []
+    case "notice":
+      return [`(${block.text})`, ""]
     case "finish":
       return [`(${block.outcome}, ${block.model})`, ""]
   }

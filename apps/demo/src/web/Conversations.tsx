@@ -29,11 +29,12 @@ const List = () => {
   }
   return (
     <ul>
-      {conversations.map(({ hit, id, running, title }) => (
+      {conversations.map(({ hit, id, running, title, waiting }) => (
         <li key={id}>
           <Link to={`/c/${id}`} current={route === id}>
             {title}
             {running ? <span className="badge">● running</span> : null}
+            {waiting ? <span className="badge">? waiting for you</span> : null}
             {hit === undefined ? null : <span className="hit">{hit}</span>}
           </Link>
           <button

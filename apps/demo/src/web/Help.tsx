@@ -11,6 +11,7 @@ const keys: ReadonlyArray<readonly [keys: string, what: string]> = [
   ["Ctrl+K or /", "search conversations"],
   ["Ctrl+Shift+O", "new conversation"],
   ["Alt+Up, Alt+Down", "the turn before, the next turn"],
+  ["Alt+A", "to what waits for you"],
   ["Ctrl+.", "open or close the inspector"],
   ["?", "this list"]
 ]

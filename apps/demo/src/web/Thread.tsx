@@ -63,6 +63,8 @@ const StretchView = ({ settled, stretch, untrusted }: { settled: boolean; stretc
           <Answer text={stretch.text} settled={settled} untrusted={untrusted} />
         </div>
       )
+    case "notice":
+      return <p className="muted notice" data-block={stretch.id}>{stretch.text}</p>
     case "tool":
       return <ToolCard block={stretch} />
     case "fold":

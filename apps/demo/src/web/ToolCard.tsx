@@ -1,5 +1,7 @@
-import { memo } from "react"
+import { memo, useRef } from "react"
 import type { Block } from "../Api.ts"
+import { decide } from "./actions.ts"
+import { useState } from "./store.ts"
 import { useNow } from "./useNow.ts"
 import { secondsOf } from "./words.ts"
 
@@ -7,13 +9,15 @@ export type ToolBlock = Extract<Block, { type: "tool" }>
 
 const words = {
   arriving: "arguments arriving",
+  waiting: "waits for you",
+  refused: "refused",
   running: "running",
   done: "done",
   failed: "failed",
   stopped: "stopped; no result was used"
 }
 
-const marks = { arriving: "…", running: "▸", done: "✓", failed: "✗", stopped: "■" }
+const marks = { arriving: "…", waiting: "?", refused: "⊘", running: "▸", done: "✓", failed: "✗", stopped: "■" }
 
 export const isOpen = ({ status }: ToolBlock): boolean => status === "arriving" || status === "running"
 
@@ -39,10 +43,29 @@ const Output = ({ title, text }: { title: string; text: string }) => (
 
 const Elapsed = ({ since }: { since: number }) => <>{secondsOf(Math.max(0, useNow(true) - since))}</>
 
-export const ToolCard = memo(({ block }: { block: ToolBlock }) => {
-  const { arguments: given, durationMs, name, result, startedAt, status, untrusted } = block
+/** A press of Enter that was meant for something else decides nothing. */
+const TOO_SOON_MS = 500
+
+const Decide = ({ callId, name }: { callId: string; name: string }) => {
+  const live = useState((state) => state.connection === "live")
+  const shownAt = useRef(performance.now())
+  const decided = (approved: boolean) => (event: React.MouseEvent) => {
+    if (event.timeStamp - shownAt.current >= TOO_SOON_MS) decide(callId, approved)
+  }
   return (
-    <details className={`tool ${status}`} open={status === "failed"} data-block={block.id}>
+    <p className="row decide">
+      <span>May {name} run with exactly these arguments?</span>
+      <button type="button" disabled={!live} onClick={decided(false)}>Don't run it</button>
+      <button type="button" disabled={!live} onClick={decided(true)}>Run it</button>
+      {live ? null : <span className="muted">A decision needs the server.</span>}
+    </p>
+  )
+}
+
+export const ToolCard = memo(({ block }: { block: ToolBlock }) => {
+  const { arguments: given, callId, durationMs, name, result, startedAt, status, untrusted } = block
+  return (
+    <details className={`tool ${status}`} open={status === "failed" || status === "waiting"} data-block={block.id}>
       <summary>
         <span className="mark" aria-hidden="true">{marks[status]}</span>
         <span className="name">{name}</span>
@@ -52,6 +75,7 @@ export const ToolCard = memo(({ block }: { block: ToolBlock }) => {
         </span>
       </summary>
       {given === "" ? null : <Output title="Arguments" text={given} />}
+      {status === "waiting" ? <Decide callId={callId} name={name} /> : null}
       {result === "" ? null : <Output title={status === "failed" ? "Why it failed" : "Result"} text={result} />}
     </details>
   )

@@ -202,6 +202,18 @@ export const chooseModel = (model: ModelSummary["id"]): void => {
   if (name !== undefined) say(`${name} answers from now on.`)
 }
 
+/** Lets a call that waits be run, or not. */
+export const decide = (callId: string, approved: boolean): void => {
+  const { route } = current()
+  if (route === undefined) return
+  act(
+    Effect.flatMap(
+      api,
+      ({ conversations }) => conversations.decide({ path: { conversation: route }, payload: { callId, approved } })
+    )
+  )
+}
+
 export const stop = (): void => {
   const { route } = current()
   if (route === undefined) return

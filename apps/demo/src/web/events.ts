@@ -54,6 +54,9 @@ const announce = (events: ReadonlyArray<UiEvent>): void => {
     if (event.type !== "block" || event.conversation !== open?.id) continue
     const { block } = event
     if (block.type === "tool" && block.status === "running") say(`Running ${block.name}.`)
+    if (block.type === "tool" && block.status === "waiting") {
+      say(`Waiting for your approval: ${block.name}. Press Alt+A to go to it.`)
+    }
     if (block.type === "finish") {
       say(block.outcome === "completed" ? "Answer finished. Press Alt+Up to go to it." : "The answer has ended.")
     }

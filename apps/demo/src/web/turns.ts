@@ -1,13 +1,14 @@
 /** The blocks of a thread as it is shown: turns of a question and its answer, in groups that paint only when seen. */
 import type { Block } from "../Api.ts"
-import { isOpen, type ToolBlock } from "./ToolCard.tsx"
+import type { ToolBlock } from "./ToolCard.tsx"
 
 type QuestionBlock = Extract<Block, { type: "question" }>
 type TextBlock = Extract<Block, { type: "text" }>
+type NoticeBlock = Extract<Block, { type: "notice" }>
 export type FinishBlock = Extract<Block, { type: "finish" }>
 
 /** A stretch of an answer: text, a call, or calls that have ended well and are told in one line. */
-export type Stretch = TextBlock | ToolBlock | {
+export type Stretch = TextBlock | NoticeBlock | ToolBlock | {
   readonly type: "fold"
   readonly id: string
   readonly tools: ReadonlyArray<ToolBlock>
@@ -23,11 +24,11 @@ export interface Turn {
 
 interface Growing {
   readonly question: QuestionBlock
-  readonly answer: Array<TextBlock | ToolBlock>
+  readonly answer: Array<TextBlock | NoticeBlock | ToolBlock>
   finish: FinishBlock | undefined
 }
 
-const foldDone = (answer: ReadonlyArray<TextBlock | ToolBlock>): ReadonlyArray<Stretch> => {
+const foldDone = (answer: ReadonlyArray<TextBlock | NoticeBlock | ToolBlock>): ReadonlyArray<Stretch> => {
   const stretches: Array<Stretch> = []
   let done: Array<ToolBlock> = []
   const close = () => {
@@ -86,7 +87,3 @@ export const groupsOf = (turns: ReadonlyArray<Turn>): ReadonlyArray<ReadonlyArra
   }
   return groups
 }
-
-/** The calls that are going on. */
-export const openTools = (blocks: ReadonlyArray<Block>): ReadonlyArray<ToolBlock> =>
-  blocks.filter((block): block is ToolBlock => block.type === "tool" && isOpen(block))

@@ -34,6 +34,10 @@ export const useKeys = ({ help, search }: { readonly help: () => void; readonly 
         return
       }
       if (event.altKey) {
+        if (event.key.toLowerCase() === "a") {
+          document.querySelector<HTMLElement>(".decide button")?.focus()
+          return done()
+        }
         if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return
         moveTurn(event.key === "ArrowUp" ? -1 : 1)
         return done()
