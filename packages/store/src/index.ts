@@ -5,6 +5,10 @@ export * as Azure from "./Azure.ts"
 /**
  * @since 0.1.0
  */
+export * as Backend from "./Backend.ts"
+/**
+ * @since 0.1.0
+ */
 export * as Capability from "./Capability.ts"
 /**
  * @since 0.1.0

@@ -25,7 +25,7 @@ export interface Unstarted {
 }
 
 /** The function that the worker calls, checked here because the text below is not. */
-type Serve = (start: WorkerStart) => void
+type Serve = (start: WorkerStart) => void | Promise<void>
 const entry: typeof serveCalls extends Serve ? typeof serveBackend extends Serve ? "serve" : never : never = "serve"
 
 /**
