@@ -82,3 +82,4 @@ export * as Telemetry from "./Telemetry.ts"
  * @since 0.1.0
  */
 export * as Transfer from "./Transfer.ts"
+export * as View from "./View.ts"
