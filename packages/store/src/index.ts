@@ -82,4 +82,7 @@ export * as Telemetry from "./Telemetry.ts"
  * @since 0.1.0
  */
 export * as Transfer from "./Transfer.ts"
+/**
+ * @since 0.1.0
+ */
 export * as View from "./View.ts"

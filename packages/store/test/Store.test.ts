@@ -1,6 +1,6 @@
 // @effect-diagnostics strictEffectProvide:off each test is an entry point
 import { describe, expect, it } from "@effect/vitest"
-import { Memory, Store, Telemetry } from "@sennit/store"
+import { Layers, Memory, Store, Telemetry } from "@sennit/store"
 import { Chunk, Effect, Exit, Layer, Metric, Stream, Tracer } from "effect"
 
 const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
@@ -61,6 +61,42 @@ describe("capabilities in types", () => {
       yield* writable.write("a", "x")
       const refused = yield* Effect.flip(Effect.asVoid(full.only("read").require("read", "move")))
       expect(refused).toMatchObject({ _tag: "CapabilityNotSupported", capability: "move", backend: "memory" })
+    }))
+})
+
+describe("attenuation in types", () => {
+  it.effect("what require was not asked for stays unknown, and what it was asked for is exact", () =>
+    Effect.gen(function*() {
+      const full: Store.StoreOf<never> = yield* Memory.make()
+      const reader = yield* full.require("read")
+      const wanted: Store.Capability = "list"
+      expect(reader.supports(wanted)).toBe(true)
+      // @ts-expect-error only read was asked for, though the store has more
+      const list: unknown = reader.list
+      // @ts-expect-error there is no such capability
+      const unknown = yield* Effect.exit(Effect.asVoid(full.require("teleport")))
+      // @ts-expect-error a range was not asked for
+      const ranged = yield* Effect.exit(reader.readBytes("none", { range: { offset: 0 } }))
+      expect([typeof list, unknown._tag, ranged._tag]).toEqual(["function", "Failure", "Failure"])
+    }))
+
+  it.effect("what only has taken away neither require, child nor an interceptor gives back", () =>
+    Effect.gen(function*() {
+      const full = yield* Memory.make()
+      const narrow = full.only("read", "list")
+      const again = (yield* narrow.child("folder")).intercept({})
+      // @ts-expect-error the child of a store that only reads only reads
+      const write: unknown = again.write
+      // @ts-expect-error and cannot be narrowed to what it lacks
+      const none = again.only("delete")
+      expect([write, [...none.capabilities]]).toEqual([undefined, []])
+      for (const store of [narrow, again]) {
+        expect(yield* tagOf(Effect.asVoid(store.require("write")))).toBe("CapabilityNotSupported")
+      }
+      // a layer keeps what the types say
+      const piped = narrow.pipe(Layers.limit(1))
+      // @ts-expect-error a layer adds nothing
+      expect(piped.write).toBeUndefined()
     }))
 })
 
