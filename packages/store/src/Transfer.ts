@@ -242,7 +242,11 @@ export const uploadTree = (folder: string, to: Place<StoreOf<"write">>, options?
       const from = local.only(...inOrder)
       const found = itemsBelow(from, "", toPath)
       const rest = Stream.suspend(() => Stream.fromIterable(refused.splice(0)))
-      return { from, to: to.store, items: Stream.concat(found, rest) }
+      const items = Stream.concat(
+        Stream.catchAll(found, (error) => Stream.concat(rest, Stream.fail(error))),
+        rest
+      )
+      return { from, to: to.store, items }
     }),
     options
   )

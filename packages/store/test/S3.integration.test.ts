@@ -342,7 +342,8 @@ describe.skipIf(!haveRgw && !isRequired)(`Ceph RGW (${Rgw.hint}, and awscli and 
         expect((yield* Effect.flip(store.write(key, "other")))._tag).toBe("AlreadyExists")
         broken = 1
         const again = (yield* openThrough(() => broken-- > 0 ? plan : {})).pipe(Layers.retry())
-        expect((yield* Effect.flip(again.write(key, "other")))._tag).toBe("AlreadyExists")
+        // Another's object: whether ours was there in between nobody can say.
+        expect((yield* Effect.flip(again.write(key, "other")))._tag).toBe("AmbiguousWrite")
         expect(yield* store.readText(key)).toBe("mine")
       }))
 

@@ -70,14 +70,14 @@ export const runTransfers = (
           onSuccess: tally.finished
         })
       })
-    let listing: Effect.Effect<void, StoreError> = Effect.void
+    let broken: StoreError | undefined
     const work = items.pipe(
       Stream.tap((item) => Effect.sync(() => tally.found(item))),
       Stream.catchAll((error) => {
-        listing = Effect.fail(error)
+        broken = error
         return Stream.empty
       }),
-      Stream.onDone(() => Effect.sync(() => listing === Effect.void && tally.listed())),
+      Stream.onDone(() => Effect.sync(() => broken === undefined && tally.listed())),
       Stream.buffer({ capacity: listedAhead }),
       Stream.mapEffect(one, { concurrency, unordered: true }),
       Stream.runDrain,
@@ -87,6 +87,9 @@ export const runTransfers = (
     return Stream.repeatEffect(Effect.map(Queue.take(ticks), tally.look)).pipe(
       Stream.takeUntil(({ isOver }) => isOver),
       Stream.map(({ progress }) => progress),
-      Stream.concat(Stream.drain(Stream.fromEffect(Effect.zipRight(Fiber.join(fiber), Effect.suspend(() => listing)))))
+      Stream.concat(Stream.drain(Stream.fromEffect(Effect.flatMap(
+        Fiber.join(fiber),
+        () => broken === undefined ? Effect.void : Effect.fail(broken)
+      ))))
     )
   }))
