@@ -126,11 +126,12 @@ const readNames = (
       const key = name !== undefined && (isFolder || dirent.isFile()) ? StorePath.join(prefix, name) : undefined
       // With its slash a folder sorts where the keys below it do: "a-b" before "a/b".
       const order = isFolder ? `${dirent.name}/` : dirent.name
-      if (key !== undefined && Either.isRight(key)) names.push({ key: key.right, name: dirent.name, isFolder, order })
-      else {leaveOut?.(
-          prefix === "" ? dirent.name : `${prefix}/${dirent.name}`,
-          reasonAgainst(dirent, name !== undefined)
-        )}
+      if (key !== undefined && Either.isRight(key)) {
+        names.push({ key: key.right, name: dirent.name, isFolder, order })
+      } else if (leaveOut !== undefined) {
+        const path = prefix === "" ? dirent.name : `${prefix}/${dirent.name}`
+        leaveOut(path, reasonAgainst(dirent, name !== undefined))
+      }
     }
     return Arr.sort(names, byOrder)
   })
