@@ -10,8 +10,8 @@ import * as Config from "effect/Config"
  * @category models
  */
 export interface VaultOptions {
-  /** Memories whose index entries stay in memory, over all scopes. Default 200,000. */
-  readonly cachedMemories?: number | undefined
+  /** About how many bytes of indexes stay in memory, over all scopes. Default 256 MiB: some 200,000 short memories. */
+  readonly cachedBytes?: number | undefined
   /** Longest text that one save accepts, in UTF-16 units. Default 262,144. */
   readonly maxTextLength?: number | undefined
   /** Memories that one scope may hold. Default 100,000. */
@@ -32,7 +32,7 @@ export interface SqliteOptions extends VaultOptions {
  * @category defaults
  */
 export const defaults = {
-  cachedMemories: 200_000,
+  cachedBytes: 256 * 1024 * 1024,
   maxTextLength: 262_144,
   maxMemories: 100_000
 } as const
@@ -44,7 +44,7 @@ const positive = (name: string, fallback: number) =>
   )
 
 /**
- * `MEMORY_VAULT_FILENAME` (required), `MEMORY_VAULT_CACHED_MEMORIES`, `MEMORY_VAULT_MAX_TEXT_LENGTH`,
+ * `MEMORY_VAULT_FILENAME` (required), `MEMORY_VAULT_CACHED_BYTES`, `MEMORY_VAULT_MAX_TEXT_LENGTH`,
  * `MEMORY_VAULT_MAX_MEMORIES`.
  *
  * @since 0.1.0
@@ -52,7 +52,7 @@ const positive = (name: string, fallback: number) =>
  */
 export const sqlite: Config.Config<SqliteOptions> = Config.all({
   filename: Config.nonEmptyString("FILENAME"),
-  cachedMemories: positive("CACHED_MEMORIES", defaults.cachedMemories),
+  cachedBytes: positive("CACHED_BYTES", defaults.cachedBytes),
   maxTextLength: positive("MAX_TEXT_LENGTH", defaults.maxTextLength),
   maxMemories: positive("MAX_MEMORIES", defaults.maxMemories)
 }).pipe(Config.nested("MEMORY_VAULT"))

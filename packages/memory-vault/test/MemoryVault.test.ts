@@ -66,15 +66,15 @@ describe("MemoryVault", () => {
   it.scoped("answers alike with and without room for indexes", () =>
     Effect.gen(function*() {
       const filename = yield* makeFile
-      const ask = (cachedMemories: number) =>
+      const ask = (cachedBytes: number) =>
         Effect.gen(function*() {
           const alice = yield* userMemory("alice")
           yield* alice.save("The ferry leaves at noon.")
           yield* alice.save("The ferry is blue.")
           const first = yield* alice.recall({ query: "ferry", explain: true })
           return [first, yield* alice.recall({ query: "ferry", explain: true })]
-        }).pipe(within(MemoryVault.layerSqlite({ filename, cachedMemories })))
-      const [large] = yield* ask(1000)
+        }).pipe(within(MemoryVault.layerSqlite({ filename, cachedBytes })))
+      const [large] = yield* ask(1_000_000)
       const small = yield* ask(1)
       for (const result of small) {
         expect(result.memories.map(({ score }) => score)).toEqual(large?.memories.map(({ score }) => score))

@@ -59,7 +59,7 @@ const extend = (index: ScopeIndex, { memories, postings, scope }: IndexRows): Sc
 }
 
 /**
- * Holds the indexes of at most `capacity` memories; the least recently used scope leaves first. A scope that is larger
+ * Holds at most `capacity` bytes of indexes; the least recently used scope leaves first. A scope that is larger
  * by itself is read for each use.
  *
  * @since 0.1.0
@@ -138,11 +138,11 @@ export class IndexCache {
     this.indexes.delete(name)
     this.indexes.set(name, index)
     let held = 0
-    for (const { memories } of this.indexes.values()) held += memories.length
-    for (const [oldest, { memories }] of this.indexes) {
+    for (const { bytes } of this.indexes.values()) held += bytes
+    for (const [oldest, { bytes }] of this.indexes) {
       if (held <= this.capacity) break
       this.indexes.delete(oldest)
-      held -= memories.length
+      held -= bytes
     }
   }
 }

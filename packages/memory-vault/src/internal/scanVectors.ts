@@ -20,11 +20,14 @@ const packSigns = (vector: Int8Array, into: Int32Array, at: number) => {
   }
 }
 
-const lengthOf = (vector: Int8Array): number => {
-  let squares = 0
-  for (let i = 0; i < vector.length; i++) squares += vector[i]! * vector[i]!
-  return Math.sqrt(squares)
+/** In 32-bit whole numbers, which compilers keep in registers: 127 x 127 fits 130,000 times. */
+const dot = (one: Int8Array, oneAt: number, other: Int8Array, otherAt: number, length: number): number => {
+  let sum = 0
+  for (let i = 0; i < length; i++) sum = (sum + Math.imul(one[oneAt + i]!, other[otherAt + i]!)) | 0
+  return sum
 }
+
+const lengthOf = (vector: Int8Array): number => Math.sqrt(dot(vector, 0, vector, 0, vector.length))
 
 /**
  * Grows at the end. A place may be without a vector; its cosine with everything is 0.
@@ -81,9 +84,7 @@ export class VectorColumn {
       const position = positions[p]!
       const length = lengths[position]!
       if (length === 0) continue
-      let sum = 0
-      for (let i = 0, at = position * dimension; i < dimension; i++, at++) sum += vector[i]! * values[at]!
-      scores[position] = sum / (own * length)
+      scores[position] = dot(vector, 0, values, position * dimension, dimension) / (own * length)
     }
   }
 
@@ -108,10 +109,6 @@ export class VectorColumn {
     const { dimension, lengths, values } = this
     const length = lengths[one]! * lengths[other]!
     if (dimension === 0 || length === 0) return 0
-    let sum = 0
-    for (let i = 0, a = one * dimension, b = other * dimension; i < dimension; i++, a++, b++) {
-      sum += values[a]! * values[b]!
-    }
-    return sum / length
+    return dot(values, one * dimension, values, other * dimension, dimension) / length
   }
 }
