@@ -96,7 +96,11 @@ export const make: Effect.Effect<EmbedderService, EmbeddingError, Scope.Scope> =
     fingerprint: "universal-sentence-encoder-lite",
     dimension: 512,
     costly: true,
-    embed: (texts: ReadonlyArray<string>) => permit.withPermits(1)(Effect.suspend(() => ask(worker, asked++, texts)))
+    // The model knows no empty batch.
+    embed: (texts: ReadonlyArray<string>) =>
+      texts.length === 0
+        ? Effect.succeed([])
+        : permit.withPermits(1)(Effect.suspend(() => ask(worker, asked++, texts)))
   }
 })
 
