@@ -24,6 +24,7 @@ import type {
   Procedure,
   RecallQuery,
   RecallResult,
+  ReembedProgress,
   SaveInput,
   SaveResult,
   ScopeStats,
@@ -69,6 +70,7 @@ export interface UserMemoryPromise {
   }
   readonly forgetAll: (options: { readonly confirm: true }) => Promise<ErasureReceipt>
   readonly export: () => AsyncIterable<string>
+  readonly reembed: () => AsyncIterable<ReembedProgress>
   readonly import: (lines: Iterable<string> | AsyncIterable<string>) => Promise<ImportReport>
   readonly changes: () => AsyncIterable<MemoryEvent>
   readonly stats: () => Promise<ScopeStats>
@@ -192,6 +194,7 @@ export const createMemoryVault = (settings: SqliteOptions): MemoryVaultPromise =
       forget: (id) => use((memory) => plainCalls.forget(memory, id)),
       forgetAll: (options) => use((memory) => plainCalls.forgetAll(memory, options)),
       export: () => stream(plainStreams.export),
+      reembed: () => stream(plainStreams.reembed),
       import: (lines) => use((memory) => memory.import(toStream(lines))),
       changes: () => stream((memory) => memory.changes),
       stats: () => use(plainCalls.stats),

@@ -18,6 +18,7 @@ import type {
   Procedure,
   RecallQuery,
   RecallResult,
+  ReembedProgress,
   SaveInput,
   SaveResult,
   ScopeStats,
@@ -46,6 +47,7 @@ export interface UserMemorySync {
   readonly forget: (id: MemoryId) => boolean
   readonly forgetAll: (options: { readonly confirm: true }) => ErasureReceipt
   readonly export: () => Iterable<string>
+  readonly reembed: () => Iterable<ReembedProgress>
   /** Takes the lines into memory first. */
   readonly import: (lines: Iterable<string>) => ImportReport
   readonly stats: () => ScopeStats
@@ -127,6 +129,7 @@ export class MemoryVaultSync implements Disposable {
       forget: (id) => bridge.call("forget", ids, id),
       forgetAll: (options) => bridge.call("forgetAll", ids, options),
       export: () => bridge.stream("export", ids),
+      reembed: () => bridge.stream("reembed", ids),
       import: (lines) => bridge.call("importLines", ids, [...lines]),
       stats: () => bridge.call("stats", ids),
       procedural: {

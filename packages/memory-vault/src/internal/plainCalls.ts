@@ -19,6 +19,7 @@ import type {
   Procedure,
   RecallQuery,
   RecallResult,
+  ReembedProgress,
   SaveInput,
   SaveResult,
   ScopeStats,
@@ -108,6 +109,7 @@ export const plainCalls: {
 export interface Streams {
   readonly list: Call<readonly [filter: MemoryFilter | undefined], Memory>
   readonly export: Call<readonly [], string>
+  readonly reembed: Call<readonly [], ReembedProgress>
   readonly procedures: Call<readonly [], Procedure>
   readonly notes: Call<readonly [session: string], WorkingNote>
   readonly summaries: Call<readonly [session: string | undefined], Summary>
@@ -124,6 +126,7 @@ export const plainStreams: {
 } = {
   list: (memory, filter) => memory.list(filter),
   export: (memory) => memory.export,
+  reembed: (memory) => memory.reembed(),
   procedures: (memory) => memory.procedural.list(),
   notes: (memory, session) => memory.working(session).list(),
   summaries: (memory, session) => memory.summaries.list(session)
