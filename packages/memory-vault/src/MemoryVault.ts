@@ -286,7 +286,7 @@ export const make = Effect.fn("MemoryVault.make")(function*(
   const maxTextLength = options.maxTextLength ?? defaults.maxTextLength
   const changes = new ChangeHub()
   const maxMemories = options.maxMemories ?? defaults.maxMemories
-  const jobs = yield* makeJobRunner({ sql, count, compressor: yield* Compressor })
+  const jobs = yield* makeJobRunner({ sql, count, embedder, compressor: yield* Compressor })
   const parts = {
     sql,
     cache,

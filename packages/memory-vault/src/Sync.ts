@@ -50,6 +50,7 @@ export interface UserMemorySync {
   readonly reembed: () => Iterable<ReembedProgress>
   /** Takes the lines into memory first. */
   readonly import: (lines: Iterable<string>) => ImportReport
+  readonly reembed: () => Iterable<ReembedProgress>
   readonly stats: () => ScopeStats
   readonly procedural: {
     readonly upsert: (procedure: { readonly key: string; readonly text: string }) => Procedure
@@ -131,6 +132,7 @@ export class MemoryVaultSync implements Disposable {
       export: () => bridge.stream("export", ids),
       reembed: () => bridge.stream("reembed", ids),
       import: (lines) => bridge.call("importLines", ids, [...lines]),
+      reembed: () => bridge.stream("reembed", ids),
       stats: () => bridge.call("stats", ids),
       procedural: {
         upsert: (procedure) => bridge.call("upsertProcedure", ids, procedure),

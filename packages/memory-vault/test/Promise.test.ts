@@ -76,6 +76,8 @@ describe("createMemoryVault", () => {
         for await (const result of bob.saveAll(["Three."])) created.push(result.created)
         expect(created).toEqual([1, 1, 1])
         expect(await bob.stats()).toMatchObject({ memories: 23 })
+        const progress = bob.reembed()[Symbol.asyncIterator]()
+        expect((await progress.next()).value).toMatchObject({ total: 23 })
         const failing = bob.saveAll(broken())[Symbol.asyncIterator]()
         await expect(failing.next()).rejects.toThrow("the source broke")
       })

@@ -68,6 +68,7 @@ describe("MemoryVaultSync", () => {
     expect(bob.endSession("s")).toMatchObject({ memories: 1, notes: 1 })
     expect(notes.clear()).toBe(0)
     expect(bob.stats()).toMatchObject({ memories: 1, sessions: 1 })
+    expect([...bob.reembed()].at(-1)).toMatchObject({ done: 1, total: 1 })
     expect(bob.forgetAll({ confirm: true })).toMatchObject({ memories: 1, logTruncated: true })
   })
 

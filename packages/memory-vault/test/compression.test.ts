@@ -2,7 +2,7 @@ import * as LanguageModel from "@effect/ai/LanguageModel"
 import { SqlClient } from "@effect/sql"
 import { describe, expect, it } from "@effect/vitest"
 import type { Memory } from "@sennit/memory-vault"
-import { Compressor, MemoryVault, PromptBlock } from "@sennit/memory-vault"
+import { Compressor, Embedder, MemoryVault, PromptBlock } from "@sennit/memory-vault"
 import * as LanguageModelCompressor from "@sennit/memory-vault/adapters/LanguageModelCompressor"
 import type { UserMemory } from "@sennit/memory-vault/MemoryVault"
 import { CompressionError } from "@sennit/memory-vault/MemoryVaultError"
@@ -378,6 +378,73 @@ const leaseOut = (filename: string, until: (now: number) => number) =>
     const [row] = yield* sql<{ readonly created_at: number }>`SELECT created_at FROM vault_jobs`
     yield* sql`UPDATE vault_jobs SET state = 'running', owner = 'another', lease_until = ${until(row?.created_at ?? 0)}`
   }).pipe(within(layerRaw(filename)))
+
+/** Knows that two words mean the same, and counts what it is asked. */
+const toyEmbedder = (fingerprint: string, asked: { texts: number }): Embedder.EmbedderService => ({
+  fingerprint,
+  dimension: 3,
+  costly: false,
+  embed: (texts) =>
+    Effect.sync(() => {
+      asked.texts += texts.length
+      return texts.map((text) =>
+        new Float32Array([/ship|vessel/i.test(text) ? 1 : 0.01, /storm|gale/i.test(text) ? 1 : 0.01, 0.1])
+      )
+    })
+})
+
+const layerOf = (filename: string, embedder: Embedder.EmbedderService) =>
+  MemoryVault.layerSqlite({ filename }).pipe(Layer.provide(Embedder.layer(embedder)))
+
+const askVessel = (memory: UserMemory) =>
+  Effect.map(
+    memory.recall({ query: "vessel", topK: 1, summaries: 1 }),
+    ({ summaries }) => summaries.map(({ summary }) => summary.sessionId)
+  )
+
+describe("the vector of a summary", () => {
+  it.scopedLive("finds it by its meaning, and is of the embedder in force after compressing again", () =>
+    Effect.gen(function*() {
+      const filename = yield* makeFile
+      const turns = Array.from({ length: 40 }, (_, i) => ({
+        text: `Turn ${i} tells of a ${i < 20 ? "ship" : "cake"} that number${i} had seen on the day before.`,
+        sessionId: i < 20 ? "sea" : "kitchen"
+      }))
+      const first = { texts: 0 }
+      yield* Effect.gen(function*() {
+        const memory = yield* userMemory("alice")
+        yield* Stream.runDrain(memory.saveAll(Stream.fromIterable(turns)))
+        yield* compressAll(memory)
+        expect(yield* askVessel(memory)).toEqual(["sea"])
+      }).pipe(within(layerOf(filename, toyEmbedder("one", first))))
+      const second = { texts: 0 }
+      yield* Effect.gen(function*() {
+        const memory = yield* userMemory("alice")
+        yield* Stream.runDrain(memory.reembed())
+        second.texts = 0
+        expect(yield* compressAll(memory)).toMatchObject({ state: "done", total: 2, done: 2 })
+        expect(second.texts).toBe(2)
+        expect(yield* askVessel(memory)).toEqual(["sea"])
+      }).pipe(within(layerOf(filename, toyEmbedder("two", second))))
+    }))
+
+  it.scopedLive("that cannot be had fails the job and writes nothing", () =>
+    Effect.gen(function*() {
+      const filename = yield* makeFile
+      const asked = { texts: 0 }
+      const toy = toyEmbedder("one", asked)
+      const wrong = {
+        ...toy,
+        embed: (texts: ReadonlyArray<string>) => Effect.succeed(texts.map(() => new Float32Array(2)))
+      }
+      yield* Effect.flatMap(userMemory("alice"), (memory) => fill(memory, ["s1"])).pipe(within(layerOf(filename, toy)))
+      yield* Effect.gen(function*() {
+        const memory = yield* userMemory("alice")
+        expect(yield* compressAll(memory)).toMatchObject({ state: "failed", done: 0 })
+        expect(yield* summariesOf(memory)).toEqual([])
+      }).pipe(within(layerOf(filename, wrong)), Logger.withMinimumLogLevel(LogLevel.None))
+    }))
+})
 
 describe("a job of another owner", () => {
   for (

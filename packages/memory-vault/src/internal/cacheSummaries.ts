@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { StorageError } from "../MemoryVaultError.ts"
+import { fromBlob } from "./embedTexts.ts"
 import { ScopeIndex } from "./indexScope.ts"
 import { guard, only } from "./memoryRows.ts"
 
@@ -17,6 +18,8 @@ interface Row {
   readonly session: string
   readonly terms: string
   readonly at: number
+  /** Absent where it is of another embedder. */
+  readonly vector: Uint8Array | null
 }
 
 interface Cached {
@@ -33,23 +36,27 @@ const decodeTerms = Schema.decodeUnknownEither(
 const indexRows = (rows: ReadonlyArray<Row>): Either.Either<ScopeIndex, StorageError> =>
   Either.gen(function*() {
     const index = new ScopeIndex(0)
-    for (const { at, doc, session, terms } of rows) {
+    for (const { at, doc, session, terms, vector } of rows) {
       const decoded = yield* Either.mapLeft(
         decodeTerms(terms),
         (cause) => new StorageError({ reason: "corrupt", operation: "recall", cause })
       )
-      index.add({
-        doc,
-        type: "semantic",
-        speaker: undefined,
-        sessionId: session,
-        group: session,
-        at,
-        importance: 0,
-        asks: 0,
-        validFrom: at,
-        validTo: Infinity
-      }, decoded)
+      index.add(
+        {
+          doc,
+          type: "semantic",
+          speaker: undefined,
+          sessionId: session,
+          group: session,
+          at,
+          importance: 0,
+          asks: 0,
+          validFrom: at,
+          validTo: Infinity
+        },
+        decoded,
+        vector === null ? undefined : fromBlob(vector)
+      )
     }
     return index
   })
@@ -65,14 +72,14 @@ export class SummaryCache {
     this.sql = sql
   }
 
-  get(scope: number): Effect.Effect<ScopeIndex, StorageError> {
+  get(scope: number, embedder: number): Effect.Effect<ScopeIndex, StorageError> {
     return Effect.gen(this, function*() {
       // A new summary raises the change, a dropped one lowers the count.
       const { marker } = yield* guard("recall")(only(this.sql<{ readonly marker: string }>`
         SELECT count(*) || ' ' || coalesce(max(change), 0) AS marker FROM vault_summaries WHERE scope = ${scope}`))
       const cached = this.indexes.get(scope)
       this.indexes.delete(scope)
-      const current = cached?.marker === marker ? cached : { marker, index: yield* this.load(scope) }
+      const current = cached?.marker === marker ? cached : { marker, index: yield* this.load(scope, embedder) }
       this.indexes.set(scope, current)
       for (const oldest of this.indexes.keys()) {
         if (this.indexes.size <= maxScopes) break
@@ -82,10 +89,11 @@ export class SummaryCache {
     })
   }
 
-  private load(scope: number): Effect.Effect<ScopeIndex, StorageError> {
+  private load(scope: number, embedder: number): Effect.Effect<ScopeIndex, StorageError> {
     return Effect.flatMap(
       guard("recall")(this.sql<Row>`
-        SELECT doc, session, terms, at FROM vault_summaries WHERE scope = ${scope} ORDER BY doc`),
+        SELECT doc, session, terms, at, CASE WHEN embedder = ${embedder} THEN vector END AS vector
+        FROM vault_summaries WHERE scope = ${scope} ORDER BY doc`),
       indexRows
     )
   }

@@ -4,12 +4,15 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type { Compressor } from "../Compressor.ts"
-import type { CompressionError } from "../MemoryVaultError.ts"
+import type { CompressionError, EmbeddingError } from "../MemoryVaultError.ts"
 import { indexTerms } from "./analyzeText.ts"
+import type { VaultEmbedder } from "./embedMemories.ts"
+import { embedTexts } from "./embedTexts.ts"
 import { isQuotedIn } from "./extractSummary.ts"
 import { makeSummaryId } from "./makeId.ts"
 import { chunkBounds, sentencesIn } from "./splitText.ts"
@@ -62,12 +65,22 @@ const cutText = (text: string, maxTokens: number, count: (text: string) => numbe
   return kept.trimEnd()
 }
 
+/**
+ * What summaries are made with.
+ *
+ * @since 0.1.0
+ */
+export interface Tools {
+  readonly compressor: typeof Compressor.Service
+  readonly count: (text: string) => number
+  readonly embedder: VaultEmbedder
+}
+
 const summarise = (
   stretch: ReadonlyArray<Source>,
   ratio: number,
-  compressor: typeof Compressor.Service,
-  count: (text: string) => number
-): Effect.Effect<NewSummary | undefined, CompressionError> =>
+  { compressor, count }: Tools
+): Effect.Effect<Omit<NewSummary, "vector"> | undefined, CompressionError> =>
   Effect.gen(function*() {
     const [first] = stretch
     const sourceTokens = tokensOf(stretch)
@@ -89,19 +102,21 @@ const summarise = (
   })
 
 /**
- * The summaries of a session, in its order. Vectors of summaries belong here, beside their terms.
+ * The summaries of a session, in its order.
  *
  * @since 0.1.0
  */
 export const compressSession = (
   sources: ReadonlyArray<Source>,
   ratio: number,
-  compressor: typeof Compressor.Service,
-  count: (text: string) => number
-): Effect.Effect<ReadonlyArray<NewSummary>, CompressionError> =>
-  Effect.map(
-    Effect.forEach(cutStretches(sources, ratio), (stretch) =>
-      Effect.zipRight(yieldToOthers, summarise(stretch, ratio, compressor, count))),
-    (summaries) =>
-      summaries.filter((one) => one !== undefined)
-  )
+  tools: Tools
+): Effect.Effect<ReadonlyArray<NewSummary>, CompressionError | EmbeddingError> =>
+  Effect.gen(function*() {
+    const made = yield* Effect.forEach(cutStretches(sources, ratio), (stretch) =>
+      Effect.zipRight(yieldToOthers, summarise(stretch, ratio, tools)))
+    const summaries = made.filter((one) =>
+      one !== undefined
+    )
+    const vectors = yield* embedTexts(tools.embedder.service, summaries.map(({ text }) => text))
+    return Arr.zipWith(summaries, vectors, (summary, vector) => ({ ...summary, vector }))
+  })

@@ -36,9 +36,19 @@ const patience = "1 minute"
 const namesIn = (index: ScopeIndex): ReadonlySet<string> =>
   new Set(Array.from(index.speakers.values(), ({ terms }) => terms).flat())
 
-/** A query without a content word has no meaning, and a scope without vectors none to compare with. */
-const embedMeaning = (current: CurrentIndex, { embedder, sql }: FindParts, query: string) =>
-  current.index.vectors.dimension === 0 || queryTerms(query).size === 0
+/**
+ * The query's vector, to be compared with those of an index. A query without a content word has no meaning, and an index
+ * without vectors none to compare with.
+ *
+ * @since 0.1.0
+ */
+export const embedMeaning = (
+  index: ScopeIndex,
+  current: CurrentIndex,
+  { embedder, sql }: Pick<FindParts, "embedder" | "sql">,
+  query: string
+): Effect.Effect<Int8Array | undefined, EmbeddingError | StorageError> =>
+  index.vectors.dimension === 0 || queryTerms(query).size === 0
     ? Effect.succeed(undefined)
     : embedQuery(sql, current.scope, embedder, withoutNames(query, namesIn(current.index)))
 
@@ -67,7 +77,7 @@ export const findMemories = (
 ): Effect.Effect<ReadonlyArray<Best>, EmbedderMismatch | EmbeddingError | RerankingError | StorageError> =>
   Effect.gen(function*() {
     yield* guard("recall")(checkEmbedder(parts.sql, current.embedder, parts.embedder))
-    const meaning = yield* embedMeaning(current, parts, query.query)
+    const meaning = yield* embedMeaning(current.index, current, parts, query.query)
     const reranker = query.rerank === false ? Option.none() : parts.reranker
     const depth = Option.match(reranker, { onNone: () => 0, onSome: (one) => one.depth })
     const ranked = rankMemories(current.index, query.query, {

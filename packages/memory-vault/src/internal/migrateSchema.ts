@@ -10,7 +10,7 @@ import { ConfigurationError } from "../MemoryVaultError.ts"
 import type { StorageError } from "../MemoryVaultError.ts"
 import { guard } from "./memoryRows.ts"
 import { addFacts } from "./migrateFacts.ts"
-import { addSummaries } from "./migrateSummaries.ts"
+import { addSummaries, addSummaryVectors } from "./migrateSummaries.ts"
 import { addVectors } from "./migrateVectors.ts"
 
 type Step = (sql: SqlClient.SqlClient) => Effect.Effect<void, SqlError>
@@ -79,7 +79,7 @@ const addNotes: Step = (sql) =>
   ], (statement) =>
     statement, { discard: true })
 
-const steps: ReadonlyArray<Step> = [createTables, addFacts, addNotes, addVectors, addSummaries]
+const steps: ReadonlyArray<Step> = [createTables, addFacts, addNotes, addVectors, addSummaries, addSummaryVectors]
 
 /**
  * Brings the database to the newest version, or refuses it when it is newer still. Safe among processes: the first

@@ -113,3 +113,15 @@ export const addSummaries = (sql: SqlClient): Effect.Effect<void, SqlError> =>
     (statement) => statement,
     { discard: true }
   )
+
+/**
+ * Summaries have vectors as memories do; those written before get theirs when they are compressed again.
+ *
+ * @since 0.1.0
+ */
+export const addSummaryVectors = (sql: SqlClient): Effect.Effect<void, SqlError> =>
+  Effect.forEach([
+    sql`ALTER TABLE vault_summaries ADD COLUMN embedder INTEGER`,
+    sql`ALTER TABLE vault_summaries ADD COLUMN vector BLOB`
+  ], (statement) =>
+    statement, { discard: true })

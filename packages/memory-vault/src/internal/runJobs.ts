@@ -14,9 +14,10 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Compressor, JobId } from "../Compressor.ts"
-import { CompressionError, StorageError } from "../MemoryVaultError.ts"
+import type { JobId } from "../Compressor.ts"
+import { CompressionError, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
 import { compressSession, minTokens, yieldToOthers } from "./compressSession.ts"
+import type { Tools } from "./compressSession.ts"
 import { advanceJob, claimJob, endJob, hasOpenJobs, leaseMillis, nextLease } from "./jobRows.ts"
 import type { JobRow, Progress } from "./jobRows.ts"
 import { makeJobId } from "./makeId.ts"
@@ -37,10 +38,8 @@ export interface JobRunner {
   readonly nextEnd: Effect.Effect<void>
 }
 
-interface Parts {
+interface Parts extends Tools {
   readonly sql: SqlClient
-  readonly count: (text: string) => number
-  readonly compressor: typeof Compressor.Service
 }
 
 interface Work {
@@ -58,11 +57,15 @@ const maxAttempts = 8
 const decodeSessions = Schema.decodeUnknownOption(Schema.parseJson(Schema.Array(Schema.String)))
 
 /** Nothing of what the compressor was given may come out by way of its own error. */
-const reasonOf = (error: unknown): string =>
-  isCompressionError(error) || isStorageError(error) ? error.message : "the compressor died"
+const reasonOf = (error: unknown): string => isOurs(error) ? error.message : "the compressor died"
 
-const isCompressionError = Schema.is(CompressionError)
-const isStorageError = Schema.is(StorageError)
+const isOurs = Schema.is(Schema.Union(CompressionError, EmbeddingError, StorageError))
+
+const methodOf = ({ compressor, embedder }: Parts, ratio: number): Method => ({
+  ratio,
+  compressor: compressor.name,
+  embedder: embedder.id
+})
 
 const noProgress: Progress = { done: 0, summaries: 0, tokensBefore: 0, tokensAfter: 0 }
 
@@ -108,11 +111,11 @@ const compressOne = (
   parts: Parts,
   target: { readonly scope: number; readonly session: string; readonly method: Method },
   work: Work | undefined
-): Effect.Effect<void, CompressionError | StorageError | LostJob> =>
+): Effect.Effect<void, CompressionError | EmbeddingError | StorageError | LostJob> =>
   Effect.gen(function*() {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const sources = yield* guard("compress")(readSources(parts.sql, target.scope, target.session))
-      const summaries = yield* compressSession(sources, target.method.ratio, parts.compressor, parts.count)
+      const summaries = yield* compressSession(sources, target.method.ratio, parts)
       if (yield* writeSummaries(parts, target, { sources, summaries }, work)) return
     }
   })
@@ -122,7 +125,7 @@ const rehearse = (parts: Parts, job: JobRow, sessions: ReadonlyArray<string>) =>
     let total: Progress = { ...noProgress, total: sessions.length }
     for (const session of sessions) {
       const sources = yield* guard("compress")(readSources(parts.sql, job.scope, session))
-      const one = measure(sources, yield* compressSession(sources, job.ratio, parts.compressor, parts.count))
+      const one = measure(sources, yield* compressSession(sources, job.ratio, parts))
       total = {
         total: sessions.length,
         done: total.done + one.done,
@@ -137,7 +140,7 @@ const rehearse = (parts: Parts, job: JobRow, sessions: ReadonlyArray<string>) =>
 const runJob = (parts: Parts, job: JobRow, work: Work) =>
   Effect.gen(function*() {
     const { sql } = parts
-    const method = { ratio: job.ratio, compressor: parts.compressor.name }
+    const method = methodOf(parts, job.ratio)
     const sessions = Option.getOrUndefined(decodeSessions(job.sessions))
     const pending = yield* guard("compress")(readPending(sql, job.scope, method, { sessions, minTokens }))
     const progress = job.dry === 1 ? yield* rehearse(parts, job, pending) : { ...noProgress, total: pending.length }
@@ -179,14 +182,14 @@ const superviseJob = (parts: Parts, job: JobRow, work: Work, stopped: Effect.Eff
   )
 
 /** Sessions that lost their summaries get new ones, or none where too little is left of them. */
-const rewriteStale = (parts: Parts): Effect.Effect<void, CompressionError | StorageError | LostJob> =>
+const rewriteStale = (parts: Parts): Effect.Effect<void, CompressionError | EmbeddingError | StorageError | LostJob> =>
   Effect.gen(function*() {
     const { sql } = parts
     while (true) {
       const stale = yield* guard("compress")(nextStale(sql))
       if (stale === undefined) return
       const { ratio, scope, session } = stale
-      const method = { ratio, compressor: parts.compressor.name }
+      const method = methodOf(parts, ratio)
       const worth = yield* guard("compress")(
         readPending(sql, scope, method, { sessions: [session], minTokens })
       )

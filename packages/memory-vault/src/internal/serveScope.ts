@@ -208,7 +208,7 @@ const findEntries = (key: ScopeKey, parts: VaultParts, query: RecallQuery, topK:
     const { hasProcedures, hasSummaries } = current
     const best = yield* findMemories(current, parts, query, { limit: topK, accepts })
     const entries = hasSummaries
-      ? yield* placeSummaries(parts.summaries, parts.sql, {
+      ? yield* placeSummaries(parts, {
         current,
         best,
         query: query.query,

@@ -9,11 +9,13 @@ import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import type { Summary } from "../Compressor.ts"
 import type { RecalledMemory } from "../Memory.ts"
-import type { StorageError } from "../MemoryVaultError.ts"
+import type { EmbeddingError, StorageError } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 import type { PromptFormat, PromptItem } from "../PromptBlock.ts"
 import type { CurrentIndex } from "./cacheIndexes.ts"
 import type { SummaryCache } from "./cacheSummaries.ts"
+import type { VaultEmbedder } from "./embedMemories.ts"
+import { embedMeaning } from "./findMemories.ts"
 import type { IndexedMemory } from "./indexScope.ts"
 import { guard } from "./memoryRows.ts"
 import { rankMemories } from "./rankMemories.ts"
@@ -39,6 +41,12 @@ export interface BlockEntry {
 export interface Best {
   readonly doc: number
   readonly recalled: RecalledMemory
+}
+
+interface Parts {
+  readonly sql: SqlClient
+  readonly summaries: SummaryCache
+  readonly embedder: VaultEmbedder
 }
 
 interface Request {
@@ -74,12 +82,13 @@ const isAllowed = ({ accepts, current }: Request) => ({ sources }: SummaryWithSo
   })
 
 /** Those that match the query by themselves, best first. */
-const findWanted = (summaries: SummaryCache, sql: SqlClient, request: Request) =>
+const findWanted = ({ embedder, sql, summaries }: Parts, request: Request) =>
   Effect.gen(function*() {
     const { current, query, wanted } = request
     if (wanted === 0) return []
-    const index = yield* summaries.get(current.scope)
-    const ranked = rankMemories(index, query, { limit: index.memories.length, accepts: () => true })
+    const index = yield* summaries.get(current.scope, embedder.id)
+    const meaning = yield* embedMeaning(index, current, { embedder, sql }, query)
+    const ranked = rankMemories(index, query, { limit: index.memories.length, accepts: () => true, meaning })
     const docs = ranked.map(({ memory }) => memory.doc)
     const found = yield* guard("recall")(readSummaries(sql, current.scope, docs))
     const byDoc = new Map(found.map((one) => [one.doc, one]))
@@ -99,13 +108,13 @@ const costOf = (items: ReadonlyArray<PromptItem>, { count, format }: Request): n
  * @since 0.1.0
  */
 export const placeSummaries = (
-  summaries: SummaryCache,
-  sql: SqlClient,
+  parts: Parts,
   request: Request
-): Effect.Effect<ReadonlyArray<BlockEntry>, StorageError> =>
+): Effect.Effect<ReadonlyArray<BlockEntry>, EmbeddingError | StorageError> =>
   Effect.gen(function*() {
+    const { sql } = parts
     const { best, current } = request
-    const wanted = yield* findWanted(summaries, sql, request)
+    const wanted = yield* findWanted(parts, request)
     const quoting = yield* guard("recall")(readQuoting(sql, current.scope, best.map(({ doc }) => doc)))
     const toEntry = (one: SummaryWithSources): BlockEntry => {
       const item = PromptBlock.fromSummary(one.summary)

@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import type { Summary } from "../Compressor.ts"
 import { SummaryId } from "../Compressor.ts"
 import type { Memory } from "../Memory.ts"
+import { toBlob } from "./embedTexts.ts"
 import { memoryColumns, toMemory } from "./memoryRows.ts"
 import type { MemoryRow } from "./memoryRows.ts"
 import type { ScopeKey } from "./scopeKey.ts"
@@ -59,6 +60,7 @@ export interface NewSummary {
   readonly id: SummaryId
   readonly text: string
   readonly terms: ReadonlyMap<string, number>
+  readonly vector: Int8Array
   readonly tokens: number
   readonly sourceTokens: number
   readonly at: number
@@ -74,6 +76,8 @@ export interface NewSummary {
 export interface Method {
   readonly ratio: number
   readonly compressor: string
+  /** The row of the embedder of its vectors. */
+  readonly embedder: number
 }
 
 /**
@@ -116,7 +120,9 @@ export const readPending = (
     }
       GROUP BY m.session
       HAVING sum(m.tokens) >= ${options.minTokens} AND (c.session IS NULL OR c.stale = 1 OR c.ratio <> ${method.ratio}
-        OR c.compressor <> ${method.compressor} OR c.memories <> count(*))
+        OR c.compressor <> ${method.compressor} OR c.memories <> count(*)
+        OR EXISTS (SELECT 1 FROM vault_summaries t WHERE t.scope = ${scope} AND t.session = m.session
+          AND t.embedder IS NOT ${method.embedder}))
       ORDER BY min(m.doc)`,
     (rows) => rows.map(({ session }) => session)
   )
@@ -140,12 +146,18 @@ export const areUnchanged = (
       rows.every(({ id, version }, i) => id === sources[i]?.memory.id && version === sources[i]?.memory.version)
   )
 
-const insertSummary = (sql: SqlClient, scope: number, session: string, one: NewSummary, change: number) =>
+const insertSummary = (
+  sql: SqlClient,
+  scope: number,
+  session: string,
+  one: NewSummary,
+  { change, embedder }: { readonly change: number; readonly embedder: number }
+) =>
   Effect.gen(function*() {
     const [row] = yield* sql<{ readonly doc: number }>`INSERT INTO vault_summaries
-        (scope, id, session, text, terms, tokens, source_tokens, at, created_at, change)
+        (scope, id, session, text, terms, tokens, source_tokens, at, created_at, change, embedder, vector)
       VALUES (${scope}, ${one.id}, ${session}, ${one.text}, ${JSON.stringify([...one.terms])}, ${one.tokens},
-        ${one.sourceTokens}, ${one.at}, ${one.createdAt}, ${change}) RETURNING doc`
+        ${one.sourceTokens}, ${one.at}, ${one.createdAt}, ${change}, ${embedder}, ${toBlob(one.vector)}) RETURNING doc`
     const sources = JSON.stringify(one.sources.map(({ doc, quoted }) => [doc, Number(quoted)]))
     yield* sql`INSERT INTO vault_summary_sources (summary, source, quoted)
       SELECT ${row?.doc ?? null}, value ->> 0, value ->> 1 FROM json_each(${sources})`
@@ -182,7 +194,7 @@ export const replaceSummaries = (
 ): Effect.Effect<void, SqlError> =>
   Effect.gen(function*() {
     yield* deleteSummaries(sql, scope, session)
-    yield* Effect.forEach(summaries, (one) => insertSummary(sql, scope, session, one, made.change), { discard: true })
+    yield* Effect.forEach(summaries, (one) => insertSummary(sql, scope, session, one, made), { discard: true })
     yield* sql`INSERT INTO vault_compressed (scope, session, ratio, compressor, memories, stale)
       VALUES (${scope}, ${session}, ${made.ratio}, ${made.compressor}, ${made.memories}, 0)`
   })
