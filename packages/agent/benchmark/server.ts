@@ -49,8 +49,8 @@ const second = [
   done
 ]
 
-const firstAfterMs = 20
-const betweenMs = 2
+const firstAfterMs = 200
+const betweenMs = 5
 
 /** As a model does: nothing for a while, then a piece at a time. */
 const drip = (response: ServerResponse, parts: ReadonlyArray<string>) => {

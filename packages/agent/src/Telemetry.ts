@@ -136,16 +136,24 @@ const noTags: [] = []
 /** @internal Hot path: counts without an effect. */
 export const count = (kind: Kind, by: 1 | -1): void => open[kind].unsafeModify(by, noTags)
 
+const tokens = Metric.counter("gen_ai.client.token.usage", { description: "Tokens used", incremental: true })
+
 /**
- * Tokens used, by `gen_ai.token.type` (`input`, `output`).
+ * Tokens used, by `gen_ai.token.type`.
  *
  * @since 0.1.0
  * @category metrics
  */
-export const tokenUsage: Metric.Metric.Counter<number> = Metric.counter("gen_ai.client.token.usage", {
-  description: "Tokens used",
-  incremental: true
-})
+export const tokenUsage: { readonly [K in "input" | "output"]: Metric.Metric.Counter<number> } = {
+  input: Metric.tagged(tokens, "gen_ai.token.type", "input"),
+  output: Metric.tagged(tokens, "gen_ai.token.type", "output")
+}
+
+/** @internal Hot path: counts without an effect. */
+export const countTokens = (input: number, output: number): void => {
+  tokenUsage.input.unsafeUpdate(input, noTags)
+  tokenUsage.output.unsafeUpdate(output, noTags)
+}
 
 /** @internal The span of one tool call, and its place among what is open. */
 export const toolSpan =

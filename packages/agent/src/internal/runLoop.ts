@@ -368,6 +368,7 @@ class Run<R> {
         case "Usage":
           this.inputTokens += event.inputTokens
           this.outputTokens += event.outputTokens
+          Telemetry.countTokens(event.inputTokens, event.outputTokens)
           events.push({ _tag: "UsageUpdated", inputTokens: this.inputTokens, outputTokens: this.outputTokens })
           break
         case "Finish":
