@@ -2,6 +2,8 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import { Files, McpClient } from "@sennit/agent"
+import type { AgentTool } from "@sennit/agent"
+import { ToolContext } from "@sennit/agent/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -38,12 +40,12 @@ const connect = (...servers: ReadonlyArray<McpClient.Server>) =>
 
 type Client = typeof McpClient.McpClient.Service
 
-const call = (client: Client, name: string, args: object) =>
+const call = (client: Client, name: string, args: object, context?: AgentTool.CallContext) =>
   Effect.flatMap(client.toolset, ({ tools }) => {
     const tool = tools.get(name)
     return tool === undefined
       ? Effect.dieMessage(`no tool ${name}: ${Array.from(tools.keys()).join(" ")}`)
-      : callTool(tool, args)
+      : callTool(tool, args, context)
   })
 
 const names = (client: Client) => Effect.map(client.toolset, ({ tools }) => Array.from(tools.keys()))
@@ -118,6 +120,9 @@ const everythingWorks = (client: Client) =>
     const wrong = yield* Effect.flip(call(client, "every__get-sum", { a: "two", b: 40 }))
     expect(wrong).toMatchObject({ reason: "invalid_arguments" })
     expect(wrong.message).toContain("a:")
+    const context = ToolContext.make()
+    yield* call(client, "every__trigger-long-running-operation", { duration: 0.2, steps: 2 }, context)
+    expect(context.shown.text.get(context.callId)).toContain("1 of 2")
     const running = yield* Effect.fork(
       call(client, "every__trigger-long-running-operation", { duration: 60, steps: 60 })
     )
@@ -271,17 +276,31 @@ describe("descriptions", () => {
 
   it.scopedLive("names are made such that models take them, and vast descriptions are not offered", () =>
     Effect.gen(function*() {
-      const client = yield* connect({
-        ...program("s", strange, join(yield* folder, "log")),
-        allow: ["odd name!", "vast"]
-      })
-      expect(yield* names(client)).toEqual(["s__odd_name_"])
+      const server = program("s", strange, join(yield* folder, "log"))
+      const client = yield* connect({ ...server, allow: ["odd name!", "odd name?", "vast"] })
+      const [first, second, ...others] = yield* names(client)
+      expect(first).toBe("s__odd_name_")
+      expect(second).toMatch(/^s__odd_name__[0-9a-f]{8}$/)
+      expect(others).toEqual([])
       const [state] = yield* client.servers
       expect(state!.tools.map(({ name, unusable }) => [name, unusable !== undefined])).toEqual([
         ["odd name!", false],
+        ["odd name?", false],
         ["vast", true]
       ])
-      expect(yield* call(client, "s__odd_name_", {})).toBe("did odd name!")
+      expect(yield* call(client, first!, {})).toBe("did odd name!")
+      expect(yield* call(client, second!, {})).toBe("did odd name?")
+    }).pipe(withFiles))
+
+  it.scopedLive("patterns of a server are not tried here, and what it says is still checked", () =>
+    Effect.gen(function*() {
+      const client = yield* connect(program("s", strange, join(yield* folder, "log")))
+      const message = `${"a".repeat(60)}!`
+      expect(yield* call(client, "s__trap", { message, pattern: "x" })).toBe(message)
+      expect(yield* Effect.flip(call(client, "s__trap", { message: 1 }))).toMatchObject({ reason: "invalid_arguments" })
+      expect(yield* Effect.flip(call(client, "s__trap", { message, pattern: 1 }))).toMatchObject({
+        reason: "invalid_arguments"
+      })
     }).pipe(withFiles))
 })
 

@@ -58,10 +58,28 @@ const annotationsOf = ({ tool }: Described): Annotations => ({
   openWorld: true
 })
 
+/** Where the keys of an object are names and no words of JSON Schema. */
+const maps = new Set(["properties", "$defs", "definitions", "dependentSchemas"])
+
+/** A pattern that a server made could take for ever on a text that it also made: the server checks its own. */
+const withoutPatterns = (schema: object, names = false): object =>
+  Object.fromEntries(
+    Object.entries(schema)
+      .filter(([key]) => names || (key !== "pattern" && key !== "patternProperties"))
+      .map(([key, value]: [string, unknown]) => [key, withoutPatternsIn(value, !names && maps.has(key))])
+  )
+
+const withoutPatternsIn = (value: unknown, names: boolean): unknown =>
+  Array.isArray(value)
+    ? value.map((item: unknown) => withoutPatternsIn(item, false))
+    : typeof value === "object" && value !== null
+    ? withoutPatterns(value, names)
+    : value
+
 const callable = (server: LiveServer, described: Described, name: string): AgentTool<Files> =>
   fromJsonSchema(name, {
     description: described.tool.description ?? described.tool.title ?? described.tool.name,
-    parameters: described.tool.inputSchema,
+    parameters: withoutPatterns(described.tool.inputSchema),
     success: Schema.String,
     annotations: annotationsOf(described),
     ...limits(server),

@@ -26,6 +26,16 @@ const tools = () => [
   { name: "change", description: "Changes the tools", inputSchema: object },
   { name: "flood", description: "Tells progress a thousand times", inputSchema: object },
   { name: "odd name!", description: "Has a name that no model takes", inputSchema: object },
+  { name: "odd name?", description: "Has nearly the same", inputSchema: object },
+  {
+    name: "trap",
+    description: "Takes a text that fits a pattern without end",
+    inputSchema: {
+      type: "object",
+      properties: { message: { type: "string", pattern: "^(a+)+$" }, pattern: { type: "string" } },
+      required: ["message"]
+    }
+  },
   { name: "vast", description: "x".repeat(1_000_000), inputSchema: object },
   ...(changed ? [{ name: "late", description: "Came later", inputSchema: object }] : [])
 ]
