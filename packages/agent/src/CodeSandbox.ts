@@ -60,7 +60,7 @@ export class CodeSandbox extends Context.Tag("@sennit/agent/CodeSandbox")<CodeSa
  * @category models
  */
 export interface Options {
-  /** How long one run may take. Default: 10 seconds. */
+  /** How long one run may take, without the start of its process. Default: 10 seconds. */
   readonly timeout?: Duration.DurationInput
   /** The memory of the interpreted program. Default: 64 MB. */
   readonly memoryBytes?: number

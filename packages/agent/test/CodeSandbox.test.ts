@@ -138,41 +138,54 @@ layer(CodeSandbox.layer(), live)("what code cannot reach", (test) => {
     }))
 })
 
-layer(CodeSandbox.layer({ timeout: "3 seconds", memoryBytes: 32 * 1024 * 1024, maxOutput: 10_000 }), live)(
-  "what code cannot use up",
-  (test) => {
-    test.effect.each<readonly [Language, string, string, RegExp]>([
-      ["python", "an endless loop", "while True:\n    pass", /^Timeout$/],
-      ["javascript", "an endless loop", "for (;;) {}", /^Timeout$/],
-      ["javascript", "a pattern that never ends", "/(a+)+$/.test('a'.repeat(50) + 'b')", /^Timeout$/],
-      ["javascript", "jobs without end", "const f = () => Promise.resolve().then(f); f()", /^Timeout$/],
-      ["python", "output without end", "while True:\n    print('x' * 1000)", /^Output$/],
-      ["javascript", "output without end", "for (;;) console.log('x'.repeat(1000))", /^Output$/],
-      ["python", "memory at once", "'a' * 10**9", /MemoryError/],
-      ["python", "memory bit by bit", "a = []\nwhile True:\n    a.append('x' * 100000)", /MemoryError|^Timeout$/],
-      ["javascript", "memory at once", "new Array(1e9).fill(1)", /out of memory/],
-      [
-        "javascript",
-        "memory bit by bit",
-        "const a = []; for (;;) a.push(new Array(1000).fill(1))",
-        /out of memory|^Timeout$/
-      ],
-      ["python", "endless recursion", "def f():\n    return f()\nf()", /RecursionError/],
-      ["javascript", "endless recursion", "(function f() { return f() })()", /stack overflow/],
-      ["javascript", "a program nested too deep", "eval('('.repeat(1e6))", /stack overflow|SyntaxError|^Crashed$/],
-      ["python", "a number without end", "2 ** 10**9", /MemoryError/]
-    ])("%s: %s", ([language, what, code, expected]) =>
+const endless: ReadonlyArray<readonly [language: Language, what: string, code: string]> = [
+  ["python", "a loop", "while True:\n    pass"],
+  ["javascript", "a loop", "for (;;) {}"],
+  ["javascript", "a pattern", "/(a+)+$/.test('a'.repeat(50) + 'b')"],
+  ["javascript", "jobs", "const f = () => Promise.resolve().then(f); f()"]
+]
+
+layer(CodeSandbox.layer({ timeout: "1 second" }), live)("code without end", (test) => {
+  test.effect.each<readonly [Language, string, string]>([...endless])(
+    "%s: %s",
+    ([language, , code]) =>
       Effect.gen(function*() {
-        const session = `${language} ${what}`
-        const ended = yield* run(language, code, session).pipe(
-          Effect.map(({ error }) => error ?? "nothing"),
-          Effect.catchTag("SandboxError", ({ reason }) => Effect.succeed(reason))
-        )
-        expect(ended).toMatch(expected)
-        expect(yield* valueOf(language, "1 + 1", session)).toBe("2")
-      }))
-  }
-)
+        yield* run(language, "1", language)
+        expect((yield* Effect.flip(run(language, code, language))).reason).toBe("Timeout")
+      })
+  )
+
+  test.effect("ends its session, which begins anew", () =>
+    Effect.gen(function*() {
+      yield* run("python", "kept = 1", "again")
+      yield* Effect.flip(run("python", "while True:\n    pass", "again"))
+      expect(yield* valueOf("python", "kept", "again")).toContain("NameError")
+    }))
+})
+
+const small = { timeout: "1 minute", memoryBytes: 8 * 1024 * 1024, maxOutput: 10_000 } as const
+
+layer(CodeSandbox.layer(small), live)("what code cannot use up", (test) => {
+  test.effect.each<readonly [Language, string, string, RegExp]>([
+    ["python", "memory at once", "'a' * 10**9", /MemoryError/],
+    ["python", "memory bit by bit", "a = []\nwhile True:\n    a.append('x' * 100000)", /MemoryError/],
+    ["python", "a number without end", "2 ** 10**9", /MemoryError/],
+    ["python", "endless recursion", "def f():\n    return f()\nf()", /RecursionError/],
+    ["python", "output without end", "while True:\n    print('x' * 1000)", /^Output$/],
+    ["javascript", "memory at once", "new Array(1e9).fill(1)", /out of memory/],
+    ["javascript", "memory bit by bit", "const a = []; for (;;) a.push(new Array(1000).fill(1))", /out of memory/],
+    ["javascript", "endless recursion", "(function f() { return f() })()", /stack overflow/],
+    ["javascript", "a program nested too deep", "eval('('.repeat(1e6))", /stack overflow|SyntaxError|^Crashed$/],
+    ["javascript", "output without end", "for (;;) console.log('x'.repeat(1000))", /^Output$/]
+  ])("%s: %s", ([language, , code, expected]) =>
+    Effect.gen(function*() {
+      const ended = yield* run(language, code, language).pipe(
+        Effect.map(({ error }) => error ?? "nothing"),
+        Effect.catchTag("SandboxError", ({ reason }) => Effect.succeed(reason))
+      )
+      expect(ended).toMatch(expected)
+    }))
+})
 
 describe("bounds of the sandbox", () => {
   it.live("interruption kills the process, and the scope leaves none", () =>
@@ -182,9 +195,9 @@ describe("bounds of the sandbox", () => {
         const sandbox = yield* CodeSandbox.make()
         yield* sandbox.run("a", { language: "python", code: "1" })
         expect(children().length).toBe(before.length + 1)
-        const endless = yield* Effect.fork(sandbox.run("a", { language: "python", code: "while True:\n    pass" }))
+        const running = yield* Effect.fork(sandbox.run("a", { language: "python", code: "while True:\n    pass" }))
         yield* Effect.yieldNow()
-        yield* Fiber.interrupt(endless)
+        yield* Fiber.interrupt(running)
         expect(children()).toEqual(before)
         yield* sandbox.run("b", { language: "javascript", code: "1" })
       }))

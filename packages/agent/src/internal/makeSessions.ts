@@ -27,6 +27,7 @@ interface Seat {
 
 /** The interpreters' own heap is in buffers, or outside of Node's; this is for what is around them. */
 const heapMegabytes = 128
+const startTimeout = "30 seconds"
 
 /** @internal */
 export const makeSessions = (settings: Settings): Effect.Effect<typeof CodeSandbox.Service, never, Scope> =>
@@ -59,17 +60,26 @@ export const makeSessions = (settings: Settings): Effect.Effect<typeof CodeSandb
         )
       })
 
+    const within = (duration: Duration.DurationInput, child: ChildProcess, request: Request) =>
+      Effect.timeoutFail(ask(child, request, settings), {
+        duration,
+        onTimeout: () => lost("Timeout", `It did not end within ${Duration.format(duration)}.`)
+      })
     const runIn = (seat: Seat, request: Request) =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
-          if (seat.child === undefined || isOver(seat.child)) seat.child = startChild(settings.module, heapMegabytes)
-          return seat.child
+          const isNew = seat.child === undefined || isOver(seat.child)
+          const child = isNew ? startChild(settings.module, heapMegabytes) : seat.child
+          seat.child = child
+          return { child, isNew }
         }),
-        (child) =>
-          Effect.timeoutFail(ask(child, request, settings), {
-            duration: settings.timeout,
-            onTimeout: () => lost("Timeout", `It did not end within ${Duration.format(settings.timeout)}.`)
-          }),
+        ({ child, isNew }) => {
+          const run = within(settings.timeout, child, request)
+          // What the start takes is not taken from the time of the code.
+          return isNew
+            ? Effect.zipRight(within(startTimeout, child, { language: request.language, code: "0" }), run)
+            : run
+        },
         (_, exit) => Exit.isFailure(exit) ? end(seat) : Effect.void
       )
 

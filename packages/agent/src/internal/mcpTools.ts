@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
@@ -109,18 +110,24 @@ const callWithProgress = (
   tool: string,
   args: Arguments,
   stage: Stage
-): Effect.Effect<CallToolResult, McpError> =>
-  Effect.scoped(Effect.gen(function*() {
+): Effect.Effect<CallToolResult, McpError> => {
+  const show = (report: string) => stage.append(`${report}\n`)
+  return Effect.scoped(Effect.gen(function*() {
     const reports = yield* Queue.dropping<string>(maxReports)
-    yield* Queue.take(reports).pipe(
-      Effect.flatMap((report) => stage.append(`${report}\n`)),
-      Effect.repeatN(maxReports - 1),
-      Effect.forkScoped
-    )
-    return yield* connection.call(tool, args, (report) => {
+    const reader = yield* Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.take(reports)), show))
+      .pipe(
+        Effect.repeatN(maxReports - 1),
+        Effect.forkScoped
+      )
+    const result = yield* connection.call(tool, args, (report) => {
       reports.unsafeOffer(report)
     })
+    // Reports may have come with the result.
+    yield* Fiber.interrupt(reader)
+    yield* Effect.forEach(yield* Queue.takeAll(reports), show, { discard: true })
+    return result
   }))
+}
 
 const connected = (server: LiveServer): Effect.Effect<Connection, McpError> =>
   Effect.suspend(() => {
