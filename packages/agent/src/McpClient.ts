@@ -118,21 +118,17 @@ const validName = /^[A-Za-z0-9-]{1,20}$/
 /**
  * Connects to the servers, all at once, and waits until each has answered or failed
  * once. A connection that is lost is made again, after 0.5 seconds at first and 30 at
- * most. Throws when a name is not valid or two are the same.
+ * most. Throws when a name or an address is not valid, or two names are the same.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (
   servers: ReadonlyArray<Server>
-): Effect.Effect<typeof McpClient.Service, never, HttpClient.HttpClient | Scope> =>
-  Effect.gen(function*() {
+): Effect.Effect<typeof McpClient.Service, never, HttpClient.HttpClient | Scope> => {
+  checkServers(servers)
+  return Effect.gen(function*() {
     const live = new Map<string, LiveServer>()
-    for (const server of servers) {
-      if (!validName.test(server.name) || live.has(server.name)) {
-        throw new TypeError(`A server's name is 1 to 20 of A-Z a-z 0-9 -, and its own; "${server.name}" is not`)
-      }
-    }
     const client = yield* HttpClient.HttpClient
     const started = yield* Effect.forEach(servers, (server) => keepConnected(server, client), {
       concurrency: "unbounded"
@@ -151,6 +147,20 @@ export const make = (
         })
     }
   })
+}
+
+const checkServers = (servers: ReadonlyArray<Server>): void => {
+  const names = new Set<string>()
+  for (const server of servers) {
+    if (!validName.test(server.name) || names.has(server.name)) {
+      throw new TypeError(`A server's name is 1 to 20 of A-Z a-z 0-9 -, and its own; "${server.name}" is not`)
+    }
+    if ("url" in server && !URL.canParse(server.url)) {
+      throw new TypeError(`The server "${server.name}" has no full address such as https://example.com/mcp`)
+    }
+    names.add(server.name)
+  }
+}
 
 /**
  * @since 0.1.0

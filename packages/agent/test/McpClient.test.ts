@@ -304,6 +304,12 @@ describe("descriptions", () => {
     }).pipe(withFiles))
 })
 
+it("names that are not valid or not unique, and addresses that are none, are refused at once", () => {
+  expect(() => McpClient.make([program("a b", "x")])).toThrow("a b")
+  expect(() => McpClient.make([program("a", "x"), program("a", "y")])).toThrow("its own")
+  expect(() => McpClient.make([{ name: "a", url: "/mcp" }])).toThrow("full address")
+})
+
 it.live("a client without servers has no tools", () =>
   Effect.gen(function*() {
     const client = yield* McpClient.McpClient

@@ -52,6 +52,7 @@ export const keepConnected = (
     let described: ReadonlyArray<Described> = []
     let detail = "It has not been connected yet."
     let attempts = 0
+    let failures = 0
     const pins = new Map(Object.entries(options.pins ?? {}))
     let pinned = options.pins !== undefined
     const first = yield* Deferred.make<void>()
@@ -73,7 +74,11 @@ export const keepConnected = (
       detail = "Connected."
       yield* Deferred.succeed(first, undefined)
       const follow = Queue.take(changes).pipe(Effect.zipRight(made.list), Effect.map(learn), Effect.forever)
-      const beat = Effect.repeat(Effect.delay(made.ping, pingEvery), Schedule.forever)
+      // Only a connection that lasts makes the next pause short again.
+      const lasts = Effect.sync(() => {
+        failures = 0
+      })
+      const beat = Effect.repeat(Effect.zipRight(Effect.delay(made.ping, pingEvery), lasts), Schedule.forever)
       detail = yield* Effect.raceFirst(Deferred.await(made.closed), Effect.raceFirst(follow, beat)).pipe(
         Effect.map(String)
       )
@@ -86,9 +91,10 @@ export const keepConnected = (
       ),
       Effect.ensuring(Effect.sync(() => {
         connection = undefined
+        attempts++
       })),
-      Effect.zipRight(Deferred.succeed(first, undefined)),
-      Effect.zipRight(Effect.suspend(() => pause(attempts++))),
+      Effect.ensuring(Deferred.succeed(first, undefined)),
+      Effect.zipRight(Effect.suspend(() => pause(failures++))),
       Effect.forever,
       Effect.forkScoped
     )

@@ -68,10 +68,10 @@ export const makeSessions = (settings: Settings): Effect.Effect<typeof CodeSandb
     const runIn = (seat: Seat, request: Request) =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
-          const isNew = seat.child === undefined || isOver(seat.child)
-          const child = isNew ? startChild(settings.module, heapMegabytes) : seat.child
+          const kept = seat.child !== undefined && !isOver(seat.child) ? seat.child : undefined
+          const child = kept ?? startChild(settings.module, heapMegabytes)
           seat.child = child
-          return { child, isNew }
+          return { child, isNew: kept === undefined }
         }),
         ({ child, isNew }) => {
           const run = within(settings.timeout, child, request)
