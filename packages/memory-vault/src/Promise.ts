@@ -72,7 +72,6 @@ export interface UserMemoryPromise {
   readonly export: () => AsyncIterable<string>
   readonly reembed: () => AsyncIterable<ReembedProgress>
   readonly import: (lines: Iterable<string> | AsyncIterable<string>) => Promise<ImportReport>
-  readonly reembed: () => AsyncIterable<ReembedProgress>
   readonly changes: () => AsyncIterable<MemoryEvent>
   readonly stats: () => Promise<ScopeStats>
   /** `await using` ends it. */
@@ -197,7 +196,6 @@ export const createMemoryVault = (settings: SqliteOptions): MemoryVaultPromise =
       export: () => stream(plainStreams.export),
       reembed: () => stream(plainStreams.reembed),
       import: (lines) => use((memory) => memory.import(toStream(lines))),
-      reembed: () => stream(plainStreams.reembed),
       changes: () => stream((memory) => memory.changes),
       stats: () => use(plainCalls.stats),
       session: (options) => openSession(use, options),

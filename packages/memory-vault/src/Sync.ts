@@ -50,7 +50,6 @@ export interface UserMemorySync {
   readonly reembed: () => Iterable<ReembedProgress>
   /** Takes the lines into memory first. */
   readonly import: (lines: Iterable<string>) => ImportReport
-  readonly reembed: () => Iterable<ReembedProgress>
   readonly stats: () => ScopeStats
   readonly procedural: {
     readonly upsert: (procedure: { readonly key: string; readonly text: string }) => Procedure
@@ -132,7 +131,6 @@ export class MemoryVaultSync implements Disposable {
       export: () => bridge.stream("export", ids),
       reembed: () => bridge.stream("reembed", ids),
       import: (lines) => bridge.call("importLines", ids, [...lines]),
-      reembed: () => bridge.stream("reembed", ids),
       stats: () => bridge.call("stats", ids),
       procedural: {
         upsert: (procedure) => bridge.call("upsertProcedure", ids, procedure),

@@ -113,7 +113,6 @@ export interface Streams {
   readonly procedures: Call<readonly [], Procedure>
   readonly notes: Call<readonly [session: string], WorkingNote>
   readonly summaries: Call<readonly [session: string | undefined], Summary>
-  readonly reembed: Call<readonly [], ReembedProgress>
 }
 
 /**
@@ -130,6 +129,5 @@ export const plainStreams: {
   reembed: (memory) => memory.reembed(),
   procedures: (memory) => memory.procedural.list(),
   notes: (memory, session) => memory.working(session).list(),
-  summaries: (memory, session) => memory.summaries.list(session),
-  reembed: (memory) => memory.reembed()
+  summaries: (memory, session) => memory.summaries.list(session)
 }
