@@ -141,7 +141,7 @@ export class WorkerBridge {
           pinged = true
           this.#post({ type: "ping" })
         }
-        if (!lookOut(this.#signal, 0, seen)) {
+        if (!lookOut(this.#signal, 0, seen, 0.04)) {
           Atomics.wait(this.#signal, 0, seen, Math.max(1, (pinged ? patience * 2 : patience) - silence))
         }
       }

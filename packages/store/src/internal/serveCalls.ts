@@ -123,7 +123,7 @@ export const serve = (start: WorkerStart): void => {
     let seen = Atomics.load(start.signal, 1)
     take(message)
     // Where nothing is under way there is nothing that the event loop should be given back for at once.
-    while (isIdle() && lookOut(start.signal, 1, seen)) {
+    while (isIdle() && lookOut(start.signal, 1, seen, 0.015)) {
       seen = Atomics.load(start.signal, 1)
       const next: { readonly message: ToWorker } | undefined = Threads.receiveMessageOnPort(start.port)
       if (next === undefined) break
