@@ -7,13 +7,18 @@ import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import os from "node:os"
 import path from "node:path"
+import { setImmediate } from "node:timers/promises"
 import { Worker } from "node:worker_threads"
-import { afterAll, describe, expect, it } from "vitest"
+import { afterAll, beforeEach, describe, expect, it } from "vitest"
 
 const folder = mkdtempSync(path.join(os.tmpdir(), "sennit-vault-sync-"))
 const filename = path.join(folder, "vault.db")
 /** Most tests share a worker, because it takes time to start one. */
 const vault = new MemoryVaultSync({ filename })
+// a thread that only waits answers nobody, the test runner neither
+beforeEach(async () => {
+  await setImmediate()
+})
 afterAll(() => {
   vault.close()
   rmSync(folder, { recursive: true })
