@@ -110,9 +110,10 @@ export interface MemoryVaultPromise extends AsyncDisposable {
   readonly scoped: (ids: MemoryScope.ScopeIds) => UserMemoryPromise
 }
 
-const toStream = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A, unknown> =>
+/** What the caller's own iterable throws is no failure of the vault: it comes back to the caller as it is. */
+const toStream = <A>(items: Iterable<A> | AsyncIterable<A>): Stream.Stream<A> =>
   Symbol.asyncIterator in items
-    ? Stream.fromAsyncIterable(items, (cause) => cause)
+    ? Stream.orDie(Stream.fromAsyncIterable(items, (cause) => cause))
     : Stream.fromIterable(items)
 
 type Use = <A, E>(operation: (memory: UserMemory) => Effect.Effect<A, E>) => Promise<A>
