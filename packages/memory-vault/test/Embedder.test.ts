@@ -165,6 +165,19 @@ describe("two embedders on one scope", () => {
     }))
 })
 
+describe("a scope of more memories than are looked at in full", () => {
+  it.effect("gives the one that means it, and the one that says it, before all others", () =>
+    Effect.gen(function*() {
+      const memory = yield* userMemory("ann")
+      const texts = Array.from({ length: 1_300 }, (_, i) =>
+        i === 40 ? "The ship is here." : i === 41 ? "A zeppelin passed." : `Note ${i} about the garden.`)
+      yield* Stream.runDrain(memory.saveAll(Stream.fromIterable(texts)))
+      for (const [query, text] of [["vessel", "The ship is here."], ["zeppelin", "A zeppelin passed."]] as const) {
+        expect((yield* memory.recall(query)).memories[0]?.memory.text).toBe(text)
+      }
+    }).pipe(within(MemoryVault.layerMemory.pipe(Layer.provide(tiny("tiny").layer)))))
+})
+
 const Asked = Schema.Struct({ model: Schema.String, input: Schema.Array(Schema.String) })
 
 /** A server on a port of its own that answers as `answer` says. */

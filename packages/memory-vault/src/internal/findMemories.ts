@@ -17,12 +17,14 @@ import type { VaultEmbedder } from "./embedMemories.ts"
 import type { IndexedMemory, ScopeIndex } from "./indexScope.ts"
 import { guard } from "./memoryRows.ts"
 import { rankMemories } from "./rankMemories.ts"
+import type { Validity } from "./rankMemories.ts"
 import { readMemories } from "./readMemories.ts"
 import type { Best } from "./standIn.ts"
 
 interface FindOptions {
   readonly limit: number
-  readonly accepts: (memory: IndexedMemory) => boolean
+  readonly accepts: ((memory: IndexedMemory) => boolean) | undefined
+  readonly valid: Validity
 }
 
 interface FindParts {

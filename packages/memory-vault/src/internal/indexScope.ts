@@ -71,6 +71,10 @@ export class ScopeIndex {
   version: number
   readonly memories: Array<IndexedMemory> = []
   readonly lengths: Array<number> = []
+  /** What loops over a whole scope read of each memory, side by side: its validity, and the share of it that asks. */
+  readonly begins: Array<number> = []
+  readonly ends: Array<number> = []
+  readonly asking: Array<number> = []
   readonly postings = new Map<string, Posting>()
   readonly speakers = new Map<string, Speaker>()
   readonly groups = new Map<string, Group>()
@@ -111,7 +115,9 @@ export class ScopeIndex {
   close(doc: number, validTo: number): void {
     const position = this.positionOf(doc)
     const found = this.memories[position]
-    if (found?.doc === doc) this.memories[position] = { ...found, validTo }
+    if (found?.doc !== doc) return
+    this.memories[position] = { ...found, validTo }
+    this.ends[position] = validTo
   }
 
   /** The terms of a memory and how often each occurs in it. */
@@ -139,6 +145,9 @@ export class ScopeIndex {
     this.starts.push(this.forward.length)
     this.memories.push(memory)
     this.lengths.push(length)
+    this.begins.push(memory.validFrom)
+    this.ends.push(memory.validTo)
+    this.asking.push(memory.asks)
     this.totalLength += length
     this.vectors.push(vector)
     this.join(memory.group, position, length)

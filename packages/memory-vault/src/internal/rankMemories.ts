@@ -33,10 +33,32 @@ const { signals: weights } = rankerWeights
 type Scored = Exclude<SignalName, "diversity">
 type Scores = Partial<Record<Scored, Float64Array>>
 
-const gather = (length: number, keep: (position: number) => boolean): Int32Array => {
-  const kept = new Int32Array(length)
+/**
+ * What holds: begun by the one time, and not over at the other.
+ *
+ * @since 0.1.0
+ */
+export interface Validity {
+  readonly begunBy: number
+  readonly openAt: number
+}
+
+const always: Validity = { begunBy: Infinity, openAt: -Infinity }
+
+const gatherAccepted = (
+  { begins, ends, memories }: ScopeIndex,
+  { accepts, valid: { begunBy, openAt } = always }: {
+    readonly accepts?: ((memory: IndexedMemory) => boolean) | undefined
+    readonly valid?: Validity | undefined
+  }
+): Int32Array => {
+  const kept = new Int32Array(memories.length)
   let count = 0
-  for (let position = 0; position < length; position++) if (keep(position)) kept[count++] = position
+  for (let position = 0; position < memories.length; position++) {
+    if (ends[position]! > openAt && begins[position]! <= begunBy) {
+      if (accepts === undefined || accepts(memories[position]!)) kept[count++] = position
+    }
+  }
   return kept.subarray(0, count)
 }
 
@@ -101,6 +123,14 @@ const sumShares = (shares: Partial<Record<Scored, Share>>, candidates: Int32Arra
   return total
 }
 
+const addShares = (total: Float64Array, values: Float64Array, weight: number): void => {
+  let high = 0
+  for (let i = 0; i < values.length; i++) if (values[i]! > high) high = values[i]!
+  if (high === 0) return
+  const factor = weight / high
+  for (let i = 0; i < values.length; i++) total[i]! += factor * values[i]!
+}
+
 const steps = 1_024
 
 /** The best by score, at least `limit` of them: all that share the step of the last one. */
@@ -121,7 +151,10 @@ const takeBest = (candidates: Int32Array, scores: Float64Array, limit: number): 
   return candidates.filter((position) => stepOf(position) >= step)
 }
 
-/** A first pass over many: signs in place of vectors. */
+/** The signals of the first pass; what the rest add, they add to memories that one of these reaches. */
+const coarse = ["turn", "near", "coverage", "session", "speaker", "time", "meaning"] as const
+
+/** A first pass over many: signs in place of vectors, and every signal as a share of its best. */
 const narrow = (
   index: ScopeIndex,
   accepted: Int32Array,
@@ -131,7 +164,11 @@ const narrow = (
   if (accepted.length <= rankerWeights.candidates) return accepted
   const estimate = new Float64Array(index.memories.length)
   if (meaning !== undefined) index.vectors.estimate(meaning, accepted, estimate)
-  const total = sumShares(scaleAll({ ...scores, meaning: estimate }, accepted), accepted, index.memories.length)
+  const total = new Float64Array(index.memories.length)
+  for (const name of coarse) {
+    const values = name === "meaning" ? estimate : scores[name]
+    if (values !== undefined) addShares(total, values, weights[name])
+  }
   return takeBest(accepted, total, rankerWeights.candidates)
 }
 
@@ -181,13 +218,15 @@ export const rankMemories = (
   query: string,
   options: {
     readonly limit: number
-    readonly accepts: (memory: IndexedMemory) => boolean
+    /** Absent: all that is valid. */
+    readonly accepts?: ((memory: IndexedMemory) => boolean) | undefined
+    readonly valid?: Validity | undefined
     readonly meaning?: Int8Array | undefined
   }
 ): ReadonlyArray<Ranked> => {
   const { memories } = index
   const words = queryTerms(query)
-  const accepted = gather(memories.length, (position) => options.accepts(memories[position]!))
+  const accepted = gatherAccepted(index, options)
   const first = words.size === 0 ? {} : scoreWords(index, query, words)
   const narrowed = narrow(index, accepted, first, options.meaning)
   const meaning = new Float64Array(memories.length)

@@ -16,7 +16,7 @@ const countBits = (word: number): number => {
 
 const packSigns = (vector: Int8Array, into: Int32Array, at: number) => {
   for (let i = 0; i < vector.length; i++) {
-    if (vector[i]! >= 0) into[at + (i >>> 5)]! |= 1 << (i & 31)
+    if (vector[i]! > 0) into[at + (i >>> 5)]! |= 1 << (i & 31)
   }
 }
 

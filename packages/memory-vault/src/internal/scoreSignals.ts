@@ -113,11 +113,11 @@ export const scoreNeighbours = (
  *
  * @since 0.1.0
  */
-export const scoreAnswers = ({ memories, next }: ScopeIndex, turns: Float64Array): Float64Array => {
+export const scoreAnswers = ({ asking, next }: ScopeIndex, turns: Float64Array): Float64Array => {
   const scores = new Float64Array(turns.length)
   for (let position = 0; position < turns.length; position++) {
     const after = next[position]!
-    if (turns[position]! > 0 && after >= 0 && memories[position]!.asks > 0) scores[after] = turns[position]!
+    if (turns[position]! > 0 && after >= 0 && asking[position]! > 0) scores[after] = turns[position]!
   }
   return scores
 }
@@ -230,9 +230,9 @@ export const scoreTimes = (
  *
  * @since 0.1.0
  */
-export const scoreStatements = ({ memories }: ScopeIndex, candidates: Int32Array): Float64Array => {
-  const scores = new Float64Array(memories.length)
-  for (let i = 0; i < candidates.length; i++) scores[candidates[i]!] = 1 - memories[candidates[i]!]!.asks
+export const scoreStatements = ({ asking }: ScopeIndex, candidates: Int32Array): Float64Array => {
+  const scores = new Float64Array(asking.length)
+  for (let i = 0; i < candidates.length; i++) scores[candidates[i]!] = 1 - asking[candidates[i]!]!
   return scores
 }
 

@@ -192,28 +192,30 @@ const checkQuery = (
   })
 
 /** Which memories a query means at all. */
-const toAccepts = (query: RecallQuery, now: number) =>
+const toMeant = (query: RecallQuery, now: number) =>
   Either.gen(function*() {
-    const accepts = matches(yield* toRowFilter(query))
-    const { begunBy, openAt } = yield* holdsAt(query, now)
-    return (memory: IndexedMemory): boolean => memory.validTo > openAt && memory.validFrom <= begunBy && accepts(memory)
+    const filter = yield* toRowFilter(query)
+    const isFree = filter.types === undefined && filter.sessionId === undefined &&
+      filter.from === -Infinity && filter.until === Infinity
+    return { valid: yield* holdsAt(query, now), accepts: isFree ? undefined : matches(filter) }
   })
 
 /** The entries of the prompt block before any budget. */
 const findEntries = (key: ScopeKey, parts: VaultParts, query: RecallQuery, topK: number) =>
   Effect.gen(function*() {
-    const accepts = yield* toAccepts(query, yield* Clock.currentTimeMillis)
+    const { accepts, valid } = yield* toMeant(query, yield* Clock.currentTimeMillis)
     const current = yield* parts.cache.get(key)
     if (current === undefined) return { hasProcedures: false, best: [], entries: [] }
     const { hasProcedures, hasSummaries } = current
-    const best = yield* findMemories(current, parts, query, { limit: topK, accepts })
+    const best = yield* findMemories(current, parts, query, { limit: topK, accepts, valid })
     const entries = hasSummaries
       ? yield* placeSummaries(parts, {
         current,
         best,
         query: query.query,
         wanted: query.summaries ?? 0,
-        accepts,
+        accepts: (memory) =>
+          memory.validTo > valid.openAt && memory.validFrom <= valid.begunBy && accepts?.(memory) !== false,
         format: query.format ?? "xml",
         count: parts.count
       })
