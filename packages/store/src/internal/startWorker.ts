@@ -82,8 +82,8 @@ export const startWorker = (
 
 /**
  * @internal A thread that is asleep takes long to wake, several times as long as a short call: who expects a message
- * soon looks out for it a moment before, no longer than it costs nothing where the cores are busy. Answers whether the
- * count has gone on from `seen`.
+ * soon looks out for it a moment before. Where all cores are busy that takes time from who is to answer, so the moment
+ * is short. Answers whether the count has gone on from `seen`.
  */
 export const lookOut = (signal: Int32Array, index: 0 | 1, seen: number, millis: number): boolean => {
   const end = performance.now() + millis
