@@ -163,9 +163,9 @@ describe("a tree", () => {
       yield* fill(store)
       Fs.symlinkSync(outside, `${folder}/x`)
       const end = yield* Transfer.run(Transfer.downloadTree({ store, path: "" }, folder))
-      expect(failuresOf(end).map(([from, , why]) => [from, why])).toEqual([
-        ["x/y/z.txt", "InvalidPath:SymbolicLink"],
-        ["x/y/z/%2e", "InvalidPath:SymbolicLink"]
+      expect(failuresOf(end).map(([from, , why]) => `${from} ${why}`).toSorted()).toEqual([
+        "x/y/z.txt InvalidPath:SymbolicLink",
+        "x/y/z/%2e InvalidPath:SymbolicLink"
       ])
       expect(Fs.readdirSync(outside)).toEqual([])
     }))

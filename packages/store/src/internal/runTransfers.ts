@@ -71,17 +71,28 @@ export const runTransfers = (
         })
       })
     let broken: StoreError | undefined
-    const work = items.pipe(
-      Stream.tap((item) => Effect.sync(() => tally.found(item))),
-      Stream.catchAll((error) => {
-        broken = error
-        return Stream.empty
+    // Lanes that take from a queue: a stream with concurrency costs more for an item than a small object itself.
+    const queue = yield* Queue.bounded<Item | undefined>(listedAhead)
+    const list = Stream.runForEach(items, (item) => {
+      tally.found(item)
+      return Queue.offer(queue, item)
+    }).pipe(
+      Effect.match({
+        onFailure: (error) => {
+          broken = error
+        },
+        onSuccess: tally.listed
       }),
-      Stream.onDone(() => Effect.sync(() => broken === undefined && tally.listed())),
-      Stream.buffer({ capacity: listedAhead }),
-      Stream.mapEffect(one, { concurrency, unordered: true }),
-      Stream.runDrain,
-      Effect.ensuring(Effect.sync(tally.over))
+      Effect.zipRight(Queue.offerAll(queue, Array.from({ length: concurrency }, () => undefined)))
+    )
+    const lane: Effect.Effect<void> = Effect.flatMap(
+      Queue.take(queue),
+      (item) => item === undefined ? Effect.void : Effect.zipRight(one(item), lane)
+    )
+    const lanes = Array.from({ length: concurrency }, () => lane)
+    const work = Effect.ensuring(
+      Effect.all([list, ...lanes], { concurrency: "unbounded", discard: true }),
+      Effect.sync(tally.over)
     )
     const fiber = yield* Effect.forkScoped(work)
     return Stream.repeatEffect(Effect.map(Queue.take(ticks), tally.look)).pipe(
