@@ -142,12 +142,12 @@ it.effect("a transient failure is repeated within the timeout of the call, and s
     expect(() => AgentTool.make("pay", { ...once, retry: AgentTool.retryTransient(1) })).toThrow(TypeError)
   }))
 
-it.effect("a tool that hangs is gone after its timeout, a thousand times", () =>
+it.live("a tool that hangs is gone after its timeout, a thousand times", () =>
   Effect.gen(function*() {
     const hanging = yield* Ref.make(0)
     const tool = AgentTool.make("hang", {
       ...options,
-      timeout: "1 second",
+      timeout: "20 millis",
       handler: () =>
         Effect.acquireUseRelease(
           Ref.update(hanging, (n) => n + 1),
@@ -157,9 +157,7 @@ it.effect("a tool that hangs is gone after its timeout, a thousand times", () =>
     })
     const agent = agentOf(tool, { limits: { toolCalls: 1000, parallelTools: 100, wallClock: "1 hour" } })
     const numbers = Array.from({ length: 1000 }, (_, n) => ["hang", { n }] as const)
-    const fiber = yield* Effect.fork(run(agent, [Scripted.calls(...numbers), Scripted.text("ok")]))
-    yield* TestClock.adjust("10 seconds")
-    const { events } = yield* Fiber.join(fiber)
+    const { events } = yield* run(agent, [Scripted.calls(...numbers), Scripted.text("ok")])
     const results = events.flatMap((event) => event._tag === "ToolResult" ? [event.error?.reason] : [])
     expect(results).toEqual(numbers.map(() => "timeout"))
     expect(yield* Ref.get(hanging)).toBe(0)
