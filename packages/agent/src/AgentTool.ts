@@ -117,6 +117,8 @@ export interface Options<A, I, Success, SuccessEncoded, E, R> {
 
 const validName = /^[A-Za-z0-9_-]{1,64}$/
 
+const isToolError = Schema.is(ToolError)
+
 const checkName = (name: string): void => {
   if (!validName.test(name)) {
     throw new TypeError(`A tool's name is 1 to 64 of A-Z a-z 0-9 _ - and "${name}" is not`)
@@ -216,7 +218,7 @@ export const make = <A, I, Success, SuccessEncoded, E, R = never>(
         (decoded) =>
           options.handler(decoded, context).pipe(
             Effect.mapError((failure) =>
-              failure instanceof ToolError ? failure : error("failed", isRetryable(failure), describeFailure(failure))
+              isToolError(failure) ? failure : error("failed", isRetryable(failure), describeFailure(failure))
             ),
             Effect.flatMap((success) => Effect.orDie(encode(success))),
             Effect.flatMap((value) =>

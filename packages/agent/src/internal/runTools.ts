@@ -22,7 +22,7 @@ export interface ToolOutcome {
 }
 
 /** @internal A call whose tool exists and whose arguments are JSON, or why it is not run. */
-export type Prepared<R> =
+type Prepared<R> =
   | { readonly refused: ToolOutcome; readonly tool?: undefined }
   | { readonly refused?: undefined; readonly tool: AgentTool<R>; readonly args: unknown }
 

@@ -1,3 +1,4 @@
+// @effect-diagnostics schemaSync:off -- an event of ours is always of its schema, and rows of many are written at once
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { Fragment } from "@effect/sql/Statement"

@@ -1,3 +1,4 @@
+// @effect-diagnostics schemaSync:off -- an event of ours is always of its schema, and a stream sends many
 /**
  * The package's own protocol: runs that go on without a reader. `POST /runs`
  * starts one, `GET /runs/:id/events` follows it from any event on, and

@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off globalFetch:off -- other people's clients, as they are used
+// @effect-diagnostics schemaSync:off asyncFunction:off globalFetch:off -- other people's clients, as they are used
 import { expect, it } from "@effect/vitest"
 import { Agent, AgentError, AgentTool, Conversation, StateSealer, Toolset } from "@sennit/agent"
 import * as Dial from "@sennit/agent/server/Dial"

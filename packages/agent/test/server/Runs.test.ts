@@ -1,4 +1,4 @@
-// @effect-diagnostics asyncFunction:off globalFetch:off -- a client without Effect
+// @effect-diagnostics schemaSync:off asyncFunction:off globalFetch:off -- a client without Effect
 import { expect, it } from "@effect/vitest"
 import { Agent, AgentRuns, AgentTool, type ChatModel, RunStore, Toolset } from "@sennit/agent"
 import * as Runs from "@sennit/agent/server/Runs"

@@ -22,12 +22,8 @@ const checkVector = (vector: Float32Array, dimension: number): EmbeddingError["r
   return isZero ? "zero" : undefined
 }
 
-/**
- * The direction in whole numbers from -127 to 127: a quarter of the bytes at no loss that ranking notices.
- *
- * @since 0.1.0
- */
-export const toBytes = (vector: Float32Array): Int8Array => {
+/** The direction in whole numbers from -127 to 127: a quarter of the bytes at no loss that ranking notices. */
+const toBytes = (vector: Float32Array): Int8Array => {
   let largest = 0
   for (const value of vector) largest = Math.max(largest, Math.abs(value))
   const bytes = new Int8Array(vector.length)

@@ -1,3 +1,4 @@
+// @effect-diagnostics globalDate:off -- one year for every memory of a scope, and no clock is read
 /**
  * The dates that a question names: days, months and years in English words or by ISO 8601, in UTC. A date without a
  * year means that of every year.
