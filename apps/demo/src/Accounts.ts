@@ -55,8 +55,18 @@ const stretch = (password: Redacted.Redacted, salt: Buffer): Effect.Effect<Buffe
 
 const digest = (token: string) => createHash("sha256").update(token).digest("hex")
 
-const tokenIn = (headers: Headers.Headers): Option.Option<string> =>
-  Option.flatMap(Headers.get(headers, "cookie"), (header) => Option.fromNullable(Cookies.parseHeader(header)[COOKIE]))
+/** A browser has the token in a cookie; programs send it as a key. */
+const tokenIn = (headers: Headers.Headers): Option.Option<string> => {
+  const cookie = Option.flatMap(
+    Headers.get(headers, "cookie"),
+    (header) => Option.fromNullable(Cookies.parseHeader(header)[COOKIE])
+  )
+  const bearer = Option.filterMap(
+    Headers.get(headers, "authorization"),
+    (value) => /^bearer /i.test(value) ? Option.some(value.slice(7).trim()) : Option.none()
+  )
+  return Option.firstSomeOf([cookie, bearer, Headers.get(headers, "api-key")])
+}
 
 const failed = () => new StorageFailed({ detail: "The accounts could not be read or written. Nothing was changed." })
 

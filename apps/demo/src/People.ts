@@ -1,5 +1,6 @@
 /** The people of this folder: each has services of their own, which are made when they first come. */
 import type { Headers } from "@effect/platform/Headers"
+import { Memory } from "@sennit/agent"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,7 +17,7 @@ import type { Person } from "./Person.ts"
 import { Privacy } from "./Privacy.ts"
 
 /** Everything of one person. */
-export type Own = Conversations | EventHub | Health | Notes | OnDisk | Privacy
+export type Own = Conversations | EventHub | Health | Memory.Memory | Notes | OnDisk | Privacy
 
 export class People extends Context.Tag("@sennit/demo/People")<People, {
   readonly get: (name: string) => Effect.Effect<Context.Tag.Service<Person>, StorageFailed>
@@ -31,7 +32,8 @@ const personOf = (name: string, own: Context.Context<Own>): Context.Tag.Service<
   privacy: Context.get(own, Privacy),
   onDisk: Context.get(own, OnDisk),
   health: Context.get(own, Health),
-  events: Context.get(own, EventHub)
+  events: Context.get(own, EventHub),
+  memory: Context.get(own, Memory.Memory)
 })
 
 /** `layerOf` makes what is a person's own; all of it ends with this layer. */

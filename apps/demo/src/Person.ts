@@ -1,4 +1,5 @@
 /** Who asks, and everything that is theirs: nothing else of the data can be reached by a request of theirs. */
+import type { Memory } from "@sennit/agent"
 import * as Context from "effect/Context"
 import type { Conversations } from "./Conversations.ts"
 import type { EventHub } from "./EventHub.ts"
@@ -15,4 +16,6 @@ export class Person extends Context.Tag("@sennit/demo/Person")<Person, {
   readonly onDisk: Context.Tag.Service<OnDisk>
   readonly health: Context.Tag.Service<Health>
   readonly events: Context.Tag.Service<EventHub>
+  /** What the assistant's tools remember. */
+  readonly memory: Context.Tag.Service<Memory.Memory>
 }>() {}

@@ -61,6 +61,8 @@ const inLines = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
     (_, index) => bytes.subarray(index * LINE_BYTES, (index + 1) * LINE_BYTES)
   )
 
+const inMemory = "Turns asked over the DIAL path since this server started: they are in its memory until it stops."
+
 const backups =
   "Backups and copies of the data folder, made before: they still hold the encrypted conversations, and the key of that time."
 
@@ -102,7 +104,7 @@ const make = Effect.fnUntraced(function*(scope: MemoryScope.MemoryScope) {
       notes: forgotten.notes,
       memoryLogEmptied: forgotten.logTruncated,
       files: counts.reduce((sum, count) => sum + count, 0),
-      notReached: [backups, ...files.notReached]
+      notReached: [backups, ...files.notReached, inMemory]
     }
     const digest = createHash("sha256").update(JSON.stringify(receipt)).digest("hex")
     return new Receipt({ ...receipt, digest })

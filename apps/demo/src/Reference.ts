@@ -5,7 +5,7 @@ import { createHash } from "node:crypto"
 import { DemoApi } from "./Api.ts"
 
 const style =
-  ":root{color-scheme:light dark}body{font:16px/26px system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:16px}" +
+  ":root{color-scheme:light dark;background:Canvas;color:CanvasText}body{font:16px/26px system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:16px}" +
   "summary{cursor:pointer;min-height:24px}code,pre{font:14px/22px ui-monospace,monospace}pre{overflow:auto;padding:8px}" +
   "section{margin-block:24px}details{margin-block:8px}"
 
@@ -29,6 +29,11 @@ const plain: ReadonlyArray<readonly [route: string, what: string]> = [
   ["GET /api/conversations/:conversation/files/:name", "The file, byte for byte."],
   ["GET /api/events", "Server-sent events of everything that happens; goes on after Last-Event-ID."],
   ["GET /api/export", "Everything of one person, in JSON lines; the last line says that it is complete."],
+  [
+    "POST /v1/chat/completions",
+    "The assistant in OpenAI's protocol, streamed or whole; its model is called sennit. GET /v1/models lists it."
+  ],
+  ["POST /openai/deployments/sennit/chat/completions", "The same in DIAL's."],
   ["GET /health", "Whether everything can be read; 503 when something cannot."],
   ["GET /metrics", "Measurements in Prometheus' text format."],
   ["GET /openapi.json", "The typed API as OpenAPI 3.1."]

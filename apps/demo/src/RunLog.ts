@@ -24,7 +24,7 @@ const encode = Schema.encode(Stored)
 
 // --- names of runs -----------------------------------------------------------------------------------------------
 
-const Place = Schema.parseJson(Schema.Tuple(Schema.String, Schema.String, Schema.String))
+const Place = Schema.parseJson(Schema.Tuple(Session.UserId, Session.SessionId, Schema.String))
 const decodePlace = Schema.decodeUnknownOption(Place)
 
 /** The id of a run says in which session its log is; `nonce` tells the runs of a conversation apart. */
@@ -35,7 +35,7 @@ const refOf = (app: Session.AppName, runId: string): Option.Option<Session.Sessi
   Encoding.decodeBase64UrlString(runId).pipe(
     Option.getRight,
     Option.flatMap(decodePlace),
-    Option.map(([user, id]) => ({ app, user: Session.UserId.make(user), id: Session.SessionId.make(id) }))
+    Option.map(([user, id]) => ({ app, user, id }))
   )
 
 // --- a stretch ---------------------------------------------------------------------------------------------------

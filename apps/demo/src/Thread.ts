@@ -47,6 +47,7 @@ class Projection {
   private model = ""
   private text: { readonly id: string; length: number } | undefined
   private run: RunBlock | undefined
+  private finishedSteps = 0
   private readonly tools = new Map<string, ToolBlock>()
 
   private changeTool(callId: string, change: Partial<ToolBlock>): ReadonlyArray<ThreadEvent> {
@@ -107,8 +108,8 @@ class Projection {
     const open = this.text
     this.text = undefined
     this.model = model
-    const steps = (this.run?.steps ?? 1) - 1
-    const text = `The server restarted. This answer went on after step ${steps}; finished tools were not run again.`
+    const after = `after step ${this.finishedSteps}`
+    const text = `The server restarted. This answer went on ${after}; finished tools were not run again.`
     return [
       ...open === undefined ? [] : [{ type: "block", block: { type: "text", id: open.id, text: "" } } as const],
       { type: "block", block: { type: "notice", id: `${this.runId}-${seq}`, text } }
@@ -135,6 +136,9 @@ class Projection {
       case "StepStarted":
         this.text = undefined
         return this.changeRun({ steps: event.step })
+      case "StepFinished":
+        this.finishedSteps = event.step
+        return []
       case "TextDelta":
         return [this.addText(event)]
       case "ToolCallStarted":

@@ -31,6 +31,7 @@ import { CannotListen, Quietly } from "./DemoError.ts"
 import * as Layers from "./Layers.ts"
 import { People } from "./People.ts"
 import { addressOf } from "./Place.ts"
+import * as Programs from "./Programs.ts"
 import { About, routes } from "./Server.ts"
 
 // --- serve -------------------------------------------------------------------------------------------------------
@@ -72,7 +73,10 @@ const observed = ({ collector }: DemoConfig) =>
 const serve = Command.make("serve", {}, () =>
   Effect.gen(function*() {
     const config = yield* DemoConfig
-    const server = HttpLayerRouter.serve(routes, { disableLogger: true, disableListenLog: true })
+    const server = HttpLayerRouter.serve(Layer.merge(routes, Programs.layer(Layers.forPrograms)), {
+      disableLogger: true,
+      disableListenLog: true
+    })
     return yield* Layer.launch(
       Layer.effectDiscard(announce).pipe(
         Layer.provideMerge(server),

@@ -53,11 +53,41 @@ describe("the server", () => {
       const response = yield* does(() => fetch(`${address}/metrics`))
       assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/)
       const text = yield* does(() => response.text())
-      assert.match(text, /^sennit_agent_runs_active 0$/m)
+      assert.match(text, /^# TYPE \w+ (?:counter|gauge|histogram)$/m)
+      assert.match(text, /^memory_vault_saved(?:\{.*\})? 1$/m)
       const traces = yield* does(() => received("Conversations"))
       assert.match(traces, /"service\.name"[^}]*"sennit"/)
       assert.notInclude(bodies.join(""), "Kestrel")
       assert.notInclude(text, "Kestrel")
+    }))
+
+  it.scopedLive("answers OpenAI's protocol, streamed and whole, and DIAL's, as whoever the key belongs to", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data, SENNIT_ACCOUNTS: "true" })
+      const json = { "content-type": "application/json" }
+      const post = (where: string, body: object, headers: Record<string, string> = {}) =>
+        does(() =>
+          fetch(`${address}${where}`, { method: "POST", headers: { ...json, ...headers }, body: JSON.stringify(body) })
+        )
+      const made = yield* post("/api/account", { name: "ada", password: "correct horse" })
+      const token = /sennit=([^;]+)/.exec(made.headers.get("set-cookie") ?? "")?.[1] ?? ""
+      const key = { authorization: `Bearer ${token}` }
+      const question = { model: "sennit", messages: [{ role: "user", content: "What is 6*7?" }] }
+      assert.strictEqual((yield* post("/v1/chat/completions", question)).status, 401)
+      assert.strictEqual((yield* post("/v1/chat/completions", question, { authorization: "Bearer wrong" })).status, 401)
+      const whole: { readonly choices: ReadonlyArray<{ readonly message: { readonly content: string } }> } =
+        yield* Effect
+          .flatMap(post("/v1/chat/completions", question, key), (response) => does(() => response.json()))
+      assert.include(whole.choices[0]?.message.content, "42")
+      const streamed = yield* Effect.flatMap(
+        post("/v1/chat/completions", { ...question, stream: true }, key),
+        (response) => does(() => response.text())
+      )
+      assert.include(streamed, "chat.completion.chunk")
+      assert.include(streamed, "data: [DONE]")
+      const dial = yield* post("/openai/deployments/sennit/chat/completions", question, { "api-key": token })
+      assert.include(yield* does(() => dial.text()), "42")
     }))
 
   it.scopedLive.skipIf(missingBrowser !== undefined)(

@@ -3,8 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { randomBytes } from "node:crypto"
 import { open, readFile } from "node:fs/promises"
+import { connect } from "node:net"
 import path from "node:path"
-import { command, runs, temporaryFolder } from "./servers/demo.ts"
+import { command, runs, startDemo, temporaryFolder } from "./servers/demo.ts"
 
 /** Puts other bytes over a part of a file. */
 const damage = (file: string, at: number, length: number) =>
@@ -29,5 +30,41 @@ describe("a damaged database", () => {
         assert.include(stderr, "put the file of a backup in its place")
         assert.isTrue((yield* Effect.promise(() => readFile(file))).equals(before))
       }
+    }))
+})
+
+describe("a file", () => {
+  it.scopedLive("that is an archive, a program, empty or cut off on its way is refused, and nothing of it is kept", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data })
+      const created = yield* Effect.promise(() => fetch(`${address}/api/conversations`, { method: "POST" }))
+      const { id }: { readonly id: string } = yield* Effect.promise(() => created.json())
+      const put = (name: string, body: Uint8Array<ArrayBuffer>) =>
+        Effect.promise(async () => {
+          const response = await fetch(`${address}/api/conversations/${id}/files/${name}`, { method: "PUT", body })
+          return { status: response.status, text: await response.text() }
+        })
+      const zip = yield* put("data.zip", new Uint8Array([0x50, 0x4b, 0x03, 0x04, 1, 2, 3]))
+      assert.strictEqual(zip.status, 400)
+      assert.include(zip.text, "an archive; nothing is opened that could unfold")
+      // What a file is, its bytes say.
+      const program = yield* put("sales.csv", new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]))
+      assert.include(program.text, "it looks like a program")
+      assert.include((yield* put("empty.csv", new Uint8Array(0))).text, "The file is empty")
+      // The half of an upload, then the connection breaks.
+      const { hostname, port } = new URL(address)
+      yield* Effect.promise(() =>
+        new Promise<void>((resolve, reject) => {
+          const socket = connect(Number(port), hostname)
+          socket.on("error", reject)
+          socket.on("close", () => resolve())
+          const head =
+            `PUT /api/conversations/${id}/files/half.csv HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-length: 100000\r\n\r\n`
+          socket.write(`${head}${"a,b\n".repeat(1000)}`, () => socket.destroy())
+        })
+      )
+      const files = yield* Effect.promise(async () => (await fetch(`${address}/api/conversations/${id}`)).json())
+      assert.deepStrictEqual(files.files, [])
     }))
 })

@@ -103,7 +103,7 @@ describe.skipIf(missingBrowser !== undefined)(`code of a model${missingBrowser ?
             (shown) => performance.now() - shown > 600,
             await page.evaluate(() => performance.now())
           )
-          await page.getByRole("button", { name: button }).click()
+          await page.getByRole("button", { name: button, exact: true }).click()
         })
       yield* ask("Work it out by code", "a")
       assert.include(yield* does(() => page.locator(".tool.waiting pre").first().innerText()), "6*7")

@@ -83,7 +83,7 @@ const TurnView = memo(({ conversation, tall, turn }: TurnProps) => {
   const { finish, question, stretches, untrusted } = turn
   const time = timeOf(question.at)
   return (
-    <section className={tall ? "turn tall" : "turn"} aria-label={`Turn of ${time}`}>
+    <div className={tall ? "turn tall" : "turn"}>
       <article className="question" aria-labelledby={`${question.id}-you`} data-block={question.id} tabIndex={-1}>
         <h2 id={`${question.id}-you`} className="visually-hidden">You, {time}</h2>
         <p>{question.text}</p>
@@ -101,7 +101,7 @@ const TurnView = memo(({ conversation, tall, turn }: TurnProps) => {
         ))}
         {finish === undefined ? null : <Ending finish={finish} question={question.text} />}
       </article>
-    </section>
+    </div>
   )
 })
 
