@@ -58,6 +58,18 @@ layer(CodeSandbox.layer(), live)("what code can do", (test) => {
       expect(yield* valueOf("javascript", "null.x", "errors")).toContain("TypeError")
     }))
 
+  test.scoped("a run leaves nothing that listens to the process of its session", () =>
+    Effect.gen(function*() {
+      const warnings: Array<string> = []
+      const onWarning = ({ name }: Error) => warnings.push(name)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => process.on("warning", onWarning)),
+        () => Effect.sync(() => process.off("warning", onWarning))
+      )
+      for (let i = 0; i < 12; i++) yield* run("javascript", `${i}`, "many")
+      expect(warnings).toEqual([])
+    }))
+
   test.effect("files go in by name, and what is written comes out, never in place of a file", () =>
     Effect.gen(function*() {
       const files = { "sales.csv": "product,revenue\nTea,10.5\nCoffee,\n", "out.txt": "old" }

@@ -156,42 +156,48 @@ const ask = (child: ChildProcess, request: Request, settings: Settings): Effect.
     const marker = `\u0004${randomUUID()}`
     let printed = ""
     let answer: SandboxAnswer | undefined
+    // The process goes on with the session; what listened for this run does not.
+    const unlisten = () => {
+      child.stdout?.off("data", onData)
+      child.off("message", onMessage).off("exit", onExit).off("error", onError)
+    }
+    const settle = (execution: Effect.Effect<Execution, SandboxError>) => {
+      unlisten()
+      resume(execution)
+    }
     const finish = () => {
       const length = printed.indexOf(marker)
       if (answer === undefined || length < 0) return
       const { created, error, result } = answer
-      resume(Effect.succeed({ output: printed.slice(0, length).replace(/\n$/, ""), result, error, created }))
+      settle(Effect.succeed({ output: printed.slice(0, length).replace(/\n$/, ""), result, error, created }))
     }
     const onData = (text: string) => {
       printed += text
       if (printed.length > settings.maxOutput + marker.length + 1) {
-        resume(Effect.fail(lost("Output", `It printed more than ${settings.maxOutput} characters.`)))
+        settle(Effect.fail(lost("Output", `It printed more than ${settings.maxOutput} characters.`)))
       } else finish()
     }
     const onMessage = (message: Answer<SandboxAnswer>) => {
-      if ("failed" in message) resume(Effect.fail(toSandboxError(request.language, message.failed)))
+      if ("failed" in message) settle(Effect.fail(toSandboxError(request.language, message.failed)))
       else {
         answer = message.done
         finish()
       }
     }
     const onExit = (_: number | null, signal: string | null) =>
-      resume(Effect.fail(
+      settle(Effect.fail(
         signal === "SIGABRT"
           ? lost("Memory", "It used more memory than allowed.")
           : lost("Crashed", "It ended the process that it ran in.")
       ))
     const onError = (cause: Error) =>
-      resume(Effect.fail(lost("Crashed", `No process could be started: ${cause.message}.`)))
+      settle(Effect.fail(lost("Crashed", `No process could be started: ${cause.message}.`)))
     child.stdout?.setEncoding("utf8").on("data", onData)
     child.on("message", onMessage).on("exit", onExit).on("error", onError)
     const { code, files = [], language } = request
     const job: SandboxJob = { language, code, files, memoryBytes: settings.memoryBytes, marker }
     child.send(job)
-    return Effect.sync(() => {
-      child.stdout?.off("data", onData)
-      child.off("message", onMessage).off("exit", onExit).off("error", onError)
-    })
+    return Effect.sync(unlisten)
   })
 
 const toSandboxError = (

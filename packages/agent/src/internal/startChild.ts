@@ -36,6 +36,7 @@ export const startChild = (module: string, heapMegabytes: number): ChildProcess 
     ],
     { env: {}, stdio: ["ignore", "pipe", "ignore", "ipc"], serialization: "json" }
   )
-  // Whoever waits for an answer hears of an error; one that comes later must not end this process.
-  return child.on("error", () => {})
+  // Whoever runs something in it listens too; what goes wrong between two runs must not end this process.
+  child.on("error", () => {})
+  return child
 }
