@@ -55,7 +55,7 @@ describe("the server", () => {
       const text = yield* does(() => response.text())
       assert.match(text, /^# TYPE \w+ (?:counter|gauge|histogram)$/m)
       assert.match(text, /^memory_vault_saved(?:\{.*\})? 1$/m)
-      const traces = yield* does(() => received("Conversations"))
+      const traces = yield* does(() => received("service.name"))
       assert.match(traces, /"service\.name"[^}]*"sennit"/)
       assert.notInclude(bodies.join(""), "Kestrel")
       assert.notInclude(text, "Kestrel")
