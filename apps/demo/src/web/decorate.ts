@@ -1,3 +1,4 @@
+// @effect-diagnostics asyncFunction:off -- the browser answers with promises, and the page has no fibers
 /** What finished Markdown gets beside it: a way to take code and tables along, and colours. */
 import { guardedWords, toCsv } from "./csv.ts"
 import { say } from "./say.ts"
