@@ -76,6 +76,8 @@ describe.skipIf(missingBrowser !== undefined)(`the guide${missingBrowser ?? ""}`
       yield* does(() => page.locator("details.file > summary").click())
       yield* does(() => page.getByText("=HYPERLINK").first().waitFor())
       assert.strictEqual(yield* does(() => page.locator("#thread img, #thread script").count()), 0)
+      // The answer names the file, and is not turned around by its name.
+      yield* does(() => page.getByText("from prices[U+202E]vsc.csv: 3 of 3 rows used").waitFor())
       yield* shows(page, "phone")
       assert.deepStrictEqual(foreign, [])
       assert.deepStrictEqual(complaints, [])

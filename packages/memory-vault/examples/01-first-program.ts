@@ -8,9 +8,8 @@ const program = Effect.gen(function*() {
   yield* alice.save({ text: "I moved to Lisbon in May.", eventTime: "2026-05-20T10:00:00Z", speaker: "Alice" })
   yield* alice.save({ text: "Please always answer in Portuguese.", eventTime: "2026-05-21T10:00:00Z" })
 
-  const { memories, promptBlock, totalTokens } = yield* alice.recall({ query: "When did I move?", tokenBudget: 200 })
+  const { memories, promptBlock } = yield* alice.recall({ query: "When did I move?", tokenBudget: 200 })
   console.log(memories.map(({ memory }) => memory.text).join(" | ")) // => I moved to Lisbon in May.
-  console.log(totalTokens <= 200) // => true
   console.log(promptBlock.split("\n")[0]) // => <memory>
 
   const bob = vault.scoped(yield* MemoryScope.user("bob"))

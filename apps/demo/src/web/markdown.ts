@@ -4,6 +4,7 @@
  */
 import DOMPurify from "dompurify"
 import { Marked } from "marked"
+import { shownName } from "./words.ts"
 
 const escape = (text: string) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\"", "&quot;")
@@ -46,7 +47,8 @@ export class GrowingMarkdown {
   private readonly frozen: Array<SafeHtml> = []
 
   update(raw: string): ReadonlyArray<SafeHtml> {
-    const text = raw.replaceAll(/\r\n?/g, "\n")
+    // An override of the direction would show the rest of its paragraph backwards.
+    const text = raw.replaceAll(/\r\n?/g, "\n").replaceAll(/[\u202D\u202E]/g, shownName)
     if (!text.startsWith(this.consumed)) {
       this.consumed = ""
       this.frozen.length = 0
