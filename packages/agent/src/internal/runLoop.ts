@@ -11,19 +11,19 @@ import type { AgentEvent, Limit } from "../AgentEvent.ts"
 import type { AgentTool } from "../AgentTool.ts"
 import type { Decision } from "../Approval.ts"
 import * as Budget from "../Budget.ts"
-import type { FinishReason, ModelEvent } from "../ChatModel.ts"
+import type { ModelEvent } from "../ChatModel.ts"
 import { ChatModel } from "../ChatModel.ts"
 import type { Message } from "../Message.ts"
 import { assistant, repair, system, user } from "../Message.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { PendingCall } from "./accumulateToolCalls.ts"
-import { ToolCallAccumulator } from "./accumulateToolCalls.ts"
 import { CallStage } from "./openStage.ts"
 import { raceLimit } from "./raceLimit.ts"
 import type { OpenCall, Replayed } from "./replayRun.ts"
 import { replay } from "./replayRun.ts"
 import type { ToolOutcome, ToolRuntime } from "./runTools.ts"
 import { makeToolRuntime, refuse } from "./runTools.ts"
+import { Turn } from "./trackTurn.ts"
 
 /** @internal Where the events of a run go. */
 export interface EventSink {
@@ -89,35 +89,6 @@ export const runLoop = <R>(
         }
       })
     )
-
-/** What the model said in one step. */
-class Turn {
-  readonly tools: ToolCallAccumulator
-  readonly results = new Map<string, ToolOutcome>()
-  /** Calls that wait for a decision, with what goes on with it. */
-  readonly waiting = new Map<string, (decision: Decision) => void>()
-  /** How many calls run or wait for permits. */
-  active = 0
-  onIdle: (() => void) | undefined
-  text = ""
-  finish: FinishReason | undefined
-  constructor(readonly step: number, usedIds: Set<string>) {
-    this.tools = new ToolCallAccumulator(usedIds)
-  }
-
-  ended(): void {
-    if (--this.active === 0) this.onIdle?.()
-  }
-
-  /** Waits until no call runs; those that wait for a decision may be left. */
-  get idle(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.active === 0 ? Effect.void : Effect.async<void>((resume) => {
-        this.onIdle = () => resume(Effect.void)
-      })
-    )
-  }
-}
 
 class Run<R> {
   private readonly runtime: ToolRuntime<R>
