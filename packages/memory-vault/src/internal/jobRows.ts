@@ -172,7 +172,8 @@ export const nextLease = (sql: SqlClient): Effect.Effect<number | undefined, Sql
  * @since 0.1.0
  */
 export interface Progress {
-  readonly total?: number
+  /** How many sessions are to be done from here on, where that was counted; it differs when a job is taken up again. */
+  readonly pending?: number
   readonly done: number
   readonly summaries: number
   readonly tokensBefore: number
@@ -192,7 +193,7 @@ export const advanceJob = (
 ): Effect.Effect<boolean, SqlError> =>
   Effect.map(
     sql`UPDATE vault_jobs SET lease_until = ${now + leaseMillis}, updated_at = ${now},
-        total = coalesce(total, ${progress.total ?? null}),
+        total = coalesce(done + ${progress.pending ?? null}, total),
         done = done + ${progress.done}, summaries = summaries + ${progress.summaries},
         tokens_before = tokens_before + ${progress.tokensBefore}, tokens_after = tokens_after + ${progress.tokensAfter}
       WHERE id = ${job.id} AND owner = ${job.owner} AND state = 'running' RETURNING id`,

@@ -122,12 +122,12 @@ const compressOne = (
 
 const rehearse = (parts: Parts, job: JobRow, sessions: ReadonlyArray<string>) =>
   Effect.gen(function*() {
-    let total: Progress = { ...noProgress, total: sessions.length }
+    let total: Progress = { ...noProgress, pending: sessions.length }
     for (const session of sessions) {
       const sources = yield* guard("compress")(readSources(parts.sql, job.scope, session))
       const one = measure(sources, yield* compressSession(sources, job.ratio, parts))
       total = {
-        total: sessions.length,
+        pending: sessions.length,
         done: total.done + one.done,
         summaries: total.summaries + one.summaries,
         tokensBefore: total.tokensBefore + one.tokensBefore,
@@ -143,7 +143,7 @@ const runJob = (parts: Parts, job: JobRow, work: Work) =>
     const method = methodOf(parts, job.ratio)
     const sessions = Option.getOrUndefined(decodeSessions(job.sessions))
     const pending = yield* guard("compress")(readPending(sql, job.scope, method, { sessions, minTokens }))
-    const progress = job.dry === 1 ? yield* rehearse(parts, job, pending) : { ...noProgress, total: pending.length }
+    const progress = job.dry === 1 ? yield* rehearse(parts, job, pending) : { ...noProgress, pending: pending.length }
     yield* guard("compress")(checkOwner(parts, work, progress))
     if (job.dry === 1) return
     yield* Effect.forEach(pending, (session) => compressOne(parts, { scope: job.scope, session, method }, work), {
