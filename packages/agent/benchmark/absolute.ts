@@ -157,6 +157,6 @@ export const absolute: ReadonlyArray<Workload> = [
   ),
   row("users.10", "speed-up of 10 users at a time", "higher", 9, users),
   row("journal.step", "ms added per step", "lower", 0.5, journal),
-  row("resume", "s to the next event", "lower", 1, resume),
+  row("resume.closed", "s to the next event, after its layer was closed", "lower", 1, resume),
   row("cancel.1000", "ms until nothing is left", "lower", 250, cancel)
 ]
