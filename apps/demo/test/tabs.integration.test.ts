@@ -112,6 +112,42 @@ describe.skipIf(missingBrowser !== undefined)(`tabs${missingBrowser ?? ""}`, () 
       assert.strictEqual((yield* does(() => page.locator(".answer").innerText())).trim(), expected.trim())
       yield* model.finish(end("stop"))
     }))
+
+  it.scopedLive("lose nothing that happens while the conversation they read is on its way", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data })
+      const { page } = yield* openPage(address)
+      yield* live(page)
+      yield* send(page, "What is 1+1?")
+      yield* does(() => page.locator(".answer").getByText("1+1 = 2").waitFor())
+      const id = new URL(page.url()).pathname.split("/").at(-1)!
+      let letGo = () => {}
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve
+      })
+      // The server answers at once, the answer arrives after the next question has been answered.
+      yield* does(() =>
+        page.route(`**/api/conversations/${id}`, async (route) => {
+          const response = await route.fetch()
+          await held
+          await route.fulfill({ response })
+        })
+      )
+      const read = page.waitForRequest(`**/api/conversations/${id}`)
+      yield* does(() => page.reload())
+      yield* does(() => read)
+      yield* live(page)
+      yield* send(page, "What is 6*7?")
+      const isAnswered = async () => {
+        const { blocks } = await (await fetch(`${address}/api/conversations/${id}`)).json()
+        return blocks.filter(({ type }: { readonly type: string }) => type === "finish").length === 2
+      }
+      yield* Effect.repeat(does(isAnswered), { until: (answered) => answered })
+      letGo()
+      yield* does(() => page.locator(".answer").getByText("6*7 = 42").waitFor())
+      assert.strictEqual(yield* does(() => page.locator(".question").count()), 2)
+    }))
 })
 
 const paragraphs = (from: number) =>

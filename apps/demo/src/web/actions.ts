@@ -9,7 +9,7 @@ import { forgetDraft, forgetDrafts, keepDraft, readDraft } from "./drafts.ts"
 import { follow } from "./events.ts"
 import { say, speak } from "./say.ts"
 import { readSettings } from "./settings.ts"
-import { type ChosenFile, current, type Panel, panels, show as showConversation, update } from "./store.ts"
+import { type ChosenFile, current, type Panel, panels, show as showConversation, showing, update } from "./store.ts"
 
 /** The key of what belongs to the page of a new conversation. */
 export const NEW = "new"
@@ -45,19 +45,22 @@ const actQuietly = <E extends { readonly _tag: string; readonly message: string 
 
 const readConversation = Effect.fn("readConversation")(function*(id: string) {
   const { conversations } = yield* api
-  const found = yield* conversations.get({ path: { conversation: id } }).pipe(
+  yield* showing(conversations.get({ path: { conversation: id } }), (found) => {
+    if (current().route === id) showConversation(found)
+  }).pipe(
     Effect.catchTag("NoSuchConversation", (error) =>
       Effect.sync(() => {
         if (current().route === id) update({ open: undefined, missing: error.message })
       }))
   )
-  if (found !== undefined && current().route === id) showConversation(found)
 })
 
 const readLists = Effect.gen(function*() {
   const { conversations, server } = yield* api
-  const [list, info] = yield* Effect.all([conversations.list({ urlParams: {} }), server.info()], { concurrency: 2 })
-  update({ conversations: list, info })
+  yield* showing(
+    Effect.all([conversations.list({ urlParams: {} }), server.info()], { concurrency: 2 }),
+    ([list, info]) => update({ conversations: list, info })
+  )
 })
 
 const readAll = (): void =>

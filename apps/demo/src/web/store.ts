@@ -1,4 +1,5 @@
 /** The page's one state, folded from snapshots and server events; components select from it. */
+import * as Effect from "effect/Effect"
 import { useSyncExternalStore } from "react"
 import type {
   Block,
@@ -150,8 +151,12 @@ const withEvent = (before: State, event: UiEvent): State | undefined => {
   return blocks === undefined ? undefined : { ...before, open: { ...before.open, blocks } }
 }
 
+/** What has happened since each of the reads that are under way was begun. */
+const sinceReading = new Set<Array<UiEvent>>()
+
 /** Folds one flush of events into the state; answers whether the open conversation has a gap and must be read anew. */
 export const applyEvents = (events: ReadonlyArray<UiEvent>): "ok" | "gap" => {
+  for (const since of sinceReading) since.push(...events)
   let folded = state
   let result: "ok" | "gap" = "ok"
   for (const event of events) {
@@ -162,6 +167,25 @@ export const applyEvents = (events: ReadonlyArray<UiEvent>): "ok" | "gap" => {
   update(folded)
   return result
 }
+
+/**
+ * Reads from the server and shows what came. An answer may be older than events that were heard while it was on its
+ * way: they are folded in again, which changes nothing where it had them.
+ */
+export const showing = <A, E, R>(read: Effect.Effect<A, E, R>, show: (found: A) => void): Effect.Effect<void, E, R> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const since: Array<UiEvent> = []
+      sinceReading.add(since)
+      return since
+    }),
+    (since) =>
+      Effect.map(read, (found) => {
+        show(found)
+        applyEvents(since.splice(0))
+      }),
+    (since) => Effect.sync(() => sinceReading.delete(since))
+  )
 
 /** Shows a conversation as read from the server. */
 export const show = (conversation: Conversation): void =>
