@@ -132,7 +132,8 @@ const append: Workload = {
 }
 
 const events = 200
-const reads = 20
+/** Enough for the collector to come in each sample. */
+const reads = 100
 const read: Workload = {
   id: "get.200",
   unit: "reads/s",

@@ -213,9 +213,10 @@ const appendRow = (label: string, size: number): Workload => ({
 })
 
 const workloads: ReadonlyArray<Workload> = [
-  sealRow("1k", 1024, 2, 5000),
-  sealRow("10k", 10_240, 1.4, 2000),
-  sealRow("100k", 102_400, 1.15, 500),
+  // so many that the collector comes several times in a sample: what one side leaves must not be swept by the other
+  sealRow("1k", 1024, 2, 40_000),
+  sealRow("10k", 10_240, 1.4, 10_000),
+  sealRow("100k", 102_400, 1.15, 2500),
   ironRow,
   appendRow("1k", 1024),
   appendRow("10k", 10_240),

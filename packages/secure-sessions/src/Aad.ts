@@ -63,8 +63,12 @@ const writeUint64 = (out: Uint8Array, value: number, at: number): number => {
 }
 
 /** Ids are short, and for short text this loop is faster than a call into the runtime. */
-const writeText = (out: Buffer, text: string, at: number): number => {
-  if (text.length > 64) return at + out.write(text, at, "utf16le")
+const writeText = (out: Uint8Array, text: string, at: number): number => {
+  if (text.length > 64) {
+    const bytes = Buffer.from(text, "utf16le")
+    out.set(bytes, at)
+    return at + bytes.length
+  }
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index)
     out[at++] = unit
@@ -113,3 +117,10 @@ export const ofPlace = (header: Uint8Array, scope: KeyScope, place: Place): Uint
     place.id ?? "",
     place.sequence ?? 0
   ])
+
+/** Puts id and sequence of a place, of an id as long, where those of another stand in `ofPlace`. @internal */
+export const replaceEnd = (encoded: Uint8Array, { id = "", sequence = 0 }: Place): void => {
+  const at = encoded.length - 8
+  writeText(encoded, id, at - 8 - id.length * 2)
+  writeUint64(encoded, sequence, at)
+}

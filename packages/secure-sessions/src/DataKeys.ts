@@ -6,8 +6,10 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { KeyScope } from "./Aad.ts"
@@ -87,12 +89,12 @@ export class DataKeys extends Context.Tag("@sennit/secure-sessions/DataKeys")<Da
    * Uses the active key of the scope, making it when there is none, and counts `seals` of `bytes` in all (default 0)
    * towards its limits.
    */
-  readonly use: <A>(
+  readonly use: <A, E = never>(
     scope: KeyScope,
     seals: number,
-    f: (key: LiveKey) => A,
+    f: (key: LiveKey) => Either.Either<A, E>,
     bytes?: number
-  ) => Effect.Effect<A, KeyAccessError | KeyUsageExceeded>
+  ) => Effect.Effect<A, E | KeyAccessError | KeyUsageExceeded>
   /** Uses the active key of the scope if there is one. Never makes a key. */
   readonly find: <A>(scope: KeyScope, f: (key: LiveKey) => A) => Effect.Effect<Option.Option<A>, KeyAccessError>
   /** Uses the key of this id if the scope has it, active or retired. */
@@ -135,15 +137,22 @@ const makeNames = () => {
   }
 }
 
+/** The time of the fiber's clock, in one step: this stands before every record. */
+const withTime = <A, E>(f: (now: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.withFiberRuntime((fiber) => {
+    const services = fiber.getFiberRef(DefaultServices.currentServices)
+    return f(Context.get(services, Clock.Clock).unsafeCurrentTimeMillis())
+  })
+
 /** Between two steps of a fiber a key may be evicted; the check and the use are one step. */
-const spend = <A>(key: DataKey, seals: number, bytes: number, f: (key: LiveKey) => A): Option.Option<A> => {
-  if (!key.live || key.reserved < seals) return Option.none()
+const spend = <A extends object>(key: DataKey, seals: number, bytes: number, f: (key: LiveKey) => A): A | undefined => {
+  if (!key.live || key.reserved < seals) return undefined
   key.reserved -= seals
   key.uses += seals === 0 ? 1 : seals
   key.volume += bytes
   const result = f(key)
   if (!key.kept) key.wipe()
-  return Option.some(result)
+  return result
 }
 
 /** A provider that does not answer must not keep everybody waiting who asks for the same key. */
@@ -204,44 +213,45 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
   const acquire = (purpose: string, name: string, owner: string, load: Loaded) =>
     Effect.flatMap(isInTransaction, (inside) => inside ? load : share(purpose + name, keep(name, owner, load)))
 
-  const reserveAndSpend = <A>(
+  /** Undefined when the key is not the active one any more. */
+  const reserveAndSpend = <A extends object>(
     name: string,
     key: DataKey,
     seals: number,
     bytes: number,
     f: (key: LiveKey) => A
-  ): Effect.Effect<Option.Option<A>, KeyAccessError | KeyUsageExceeded> =>
+  ): Effect.Effect<A | undefined, KeyAccessError | KeyUsageExceeded> =>
     Effect.suspend(() => {
       const spent = spend(key, seals, bytes, f)
-      if (Option.isSome(spent) || !key.live) return Effect.succeed(spent)
+      if (spent !== undefined || !key.live) return Effect.succeed(spent)
       return Effect.flatMap(rows.reserve(key, seals), (isActive) => {
         if (isActive) return reserveAndSpend(name, key, seals, bytes, f)
         if (key.kept) cache.drop(name)
         key.wipe()
-        return Effect.succeedNone
+        return Effect.succeed(undefined)
       })
     })
 
-  const use = <A>(
+  const use = <A, E>(
     scope: KeyScope,
     seals: number,
-    f: (key: LiveKey) => A,
+    f: (key: LiveKey) => Either.Either<A, E>,
     bytes = 0
-  ): Effect.Effect<A, KeyAccessError | KeyUsageExceeded> =>
-    Effect.clockWith((clock) => {
+  ): Effect.Effect<A, E | KeyAccessError | KeyUsageExceeded> =>
+    withTime((now) => {
       const name = nameOf(scope)
-      const kept = cache.get(name, clock.unsafeCurrentTimeMillis())
-      const spent = kept === undefined ? Option.none() : spend(kept, seals, bytes, f)
-      if (Option.isSome(spent)) return Effect.succeed(spent.value)
+      const kept = cache.get(name, now)
+      const spent = kept === undefined ? undefined : spend(kept, seals, bytes, f)
+      if (spent !== undefined) return spent
       const key = kept === undefined
         ? acquire("use", name, name, rows.loadOrCreate(scope))
         : Effect.succeedSome(kept)
       return key.pipe(
         Effect.flatMap(Option.match({
-          onNone: () => Effect.succeedNone,
+          onNone: () => Effect.succeed(undefined),
           onSome: (loaded) => reserveAndSpend(name, loaded, seals, bytes, f)
         })),
-        Effect.flatMap(Option.match({ onNone: () => use(scope, seals, f, bytes), onSome: Effect.succeed }))
+        Effect.flatMap((used) => used ?? use(scope, seals, f, bytes))
       )
     })
 
@@ -249,27 +259,30 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
     name: string,
     owner: string,
     load: Loaded,
-    f: (key: LiveKey) => A
+    f: (key: LiveKey) => Option.Option<A>
   ): Effect.Effect<Option.Option<A>, KeyAccessError> =>
-    Effect.clockWith((clock) => {
-      const kept = cache.get(name, clock.unsafeCurrentTimeMillis())
-      if (kept !== undefined) return Effect.succeed(spend(kept, 0, 0, f))
+    withTime((now) => {
+      const kept = cache.get(name, now)
+      if (kept !== undefined) return Effect.succeed(spend(kept, 0, 0, f) ?? Option.none())
       return Effect.flatMap(acquire("find", name, owner, load), (loaded) => {
         if (Option.isNone(loaded)) return Effect.succeedNone
         const spent = spend(loaded.value, 0, 0, f)
-        return Option.isSome(spent) ? Effect.succeed(spent) : findNamed(name, owner, load, f)
+        return spent === undefined ? findNamed(name, owner, load, f) : Effect.succeed(spent)
       })
     })
 
   const find = <A>(scope: KeyScope, f: (key: LiveKey) => A) =>
-    findNamed(nameOf(scope), nameOf(scope), rows.load(scope), f)
+    findNamed(nameOf(scope), nameOf(scope), rows.load(scope), (key) => Option.some(f(key)))
 
   const findById = <A>(scope: KeyScope, keyId: Uint8Array, f: (key: LiveKey) => A) =>
-    Effect.clockWith((clock) => {
+    withTime((now) => {
       const owner = nameOf(scope)
-      const active = cache.get(owner, clock.unsafeCurrentTimeMillis())
-      if (active !== undefined && isEqual(active.keyId, keyId)) return Effect.succeed(spend(active, 0, 0, f))
-      return findNamed(`${hex(keyId)} ${owner}`, owner, rows.loadNamed(scope, keyId), f)
+      const use = (key: LiveKey) => Option.some(f(key))
+      const active = cache.get(owner, now)
+      if (active !== undefined && isEqual(active.keyId, keyId)) {
+        return Effect.succeed(spend(active, 0, 0, use) ?? Option.none())
+      }
+      return findNamed(`${hex(keyId)} ${owner}`, owner, rows.loadNamed(scope, keyId), use)
     })
 
   const renew = (scope: KeyScope, keyId: Uint8Array) =>

@@ -115,7 +115,7 @@ const locate = (scope: KeyScope, place: Place): DecryptionError["location"] => (
 
 const purposes = Array.from({ length: 256 }, (_, id) => `suite:${id}`)
 
-const messageKey = (key: LiveKey, suite: Suite) => key.derive(purposes[suite.id]!, suite.keyLength)
+const messageKeyOf = (key: LiveKey, suite: Suite) => key.derive(purposes[suite.id]!, suite.keyLength)
 
 const sealWith = (
   suite: Suite,
@@ -128,39 +128,46 @@ const sealWith = (
   const header = Envelope.header(suite.id, key.keyId)
   const nonce = drawNonce(suite.nonceLength)
   const aad = Aad.ofPlace(header, scope, place)
+  const room = Envelope.room(suite, plaintext.length)
   try {
-    const { ciphertext, tag } = suite.seal(messageKey(key, suite), nonce, aad, plaintext)
-    return Either.right(Envelope.encode({ header, nonce, ciphertext, tag }))
+    const { ciphertext, tag } = suite.seal(messageKeyOf(key, suite), nonce, aad, plaintext)
+    return Either.right(Envelope.encode({ header, nonce, ciphertext, tag }, room))
   } catch {
     // What a cipher throws may quote its input, so it is not carried on.
     return Either.left(new EncryptionError({ reason: "SuiteFailed", suite: suite.id }))
   }
 }
 
-/** What was opened, or why it was not: a plain value, since this runs once for every record of a history. */
-const openWith = (
-  suites: ReadonlyMap<number, Suite>,
-  key: LiveKey,
-  scope: KeyScope,
-  aadOf: (header: Uint8Array, place: Place) => Uint8Array,
-  { envelope, place }: Opening
-): Uint8Array | DecryptionError => {
-  // what an error says is put together only for an error
-  const refuse = (refusal: Omit<ConstructorParameters<typeof DecryptionError>[0], "location">) =>
-    new DecryptionError({ ...refusal, location: locate(scope, place) })
-  if (!(envelope instanceof Uint8Array)) {
-    return refuse({ reason: typeof envelope === "string" ? "PlaintextRefused" : "MalformedEnvelope" })
-  }
-  const decoded = Envelope.decode(envelope, suites)
-  if (Either.isLeft(decoded)) return refuse(decoded.left)
-  const { ciphertext, header, keyId, nonce, suite, tag } = decoded.right
-  const facts = { envelopeVersion: Envelope.version, suite: suite.id }
-  if (!isEqual(keyId, key.keyId)) return refuse({ reason: "KeyNotFound", ...facts })
-  const plaintext = suite.open(messageKey(key, suite), nonce, aadOf(header, place), ciphertext, tag)
-  return plaintext ?? refuse({ reason: "AuthenticationFailed", keyId: key.name, ...facts })
+/** What the records that one key sealed with one suite have in common. */
+interface Sealed {
+  readonly header: Uint8Array
+  readonly suite: Suite
+  readonly messageKey: Uint8Array
 }
 
-/** All of them, or the first refusal. */
+type Refusal = Omit<ConstructorParameters<typeof DecryptionError>[0], "location">
+
+/** Whether an envelope begins with this header, and is long enough for what must follow. */
+const isLike = ({ header, suite }: Sealed, envelope: Uint8Array): boolean => {
+  if (envelope.length < Envelope.headerLength + suite.nonceLength + Envelope.tagLength) return false
+  for (let at = 0; at < Envelope.headerLength; at++) if (envelope[at] !== header[at]) return false
+  return true
+}
+
+const recognize = (
+  suites: ReadonlyMap<number, Suite>,
+  key: LiveKey,
+  envelope: Uint8Array
+): Either.Either<Sealed, Refusal> =>
+  Either.flatMap(Envelope.decode(envelope, suites), ({ header, keyId, suite }) =>
+    isEqual(keyId, key.keyId)
+      ? Either.right({ header: Uint8Array.from(header), suite, messageKey: messageKeyOf(key, suite) })
+      : Either.left({ reason: "KeyNotFound" as const, envelopeVersion: Envelope.version, suite: suite.id }))
+
+/**
+ * All of them, or the first refusal. Almost all records of a history have the header of the one before, so an envelope
+ * is taken apart only where it has another.
+ */
 const openEach = (
   suites: ReadonlyMap<number, Suite>,
   key: LiveKey,
@@ -169,10 +176,37 @@ const openEach = (
 ): Either.Either<ReadonlyArray<Uint8Array>, DecryptionError> => {
   const aadOf = makeBindPlace(scope)
   const opened: Array<Uint8Array> = []
-  for (const record of records) {
-    const one = openWith(suites, key, scope, aadOf, record)
-    if (!(one instanceof Uint8Array)) return Either.left(one)
-    opened.push(one)
+  let sealed: Sealed | undefined
+  for (const { envelope, place } of records) {
+    const refuse = (refusal: Refusal) =>
+      Either.left(new DecryptionError({ ...refusal, location: locate(scope, place) }))
+    if (!(envelope instanceof Uint8Array)) {
+      return refuse({ reason: typeof envelope === "string" ? "PlaintextRefused" : "MalformedEnvelope" })
+    }
+    if (sealed === undefined || !isLike(sealed, envelope)) {
+      const recognized = recognize(suites, key, envelope)
+      if (Either.isLeft(recognized)) return refuse(recognized.left)
+      sealed = recognized.right
+    }
+    const { header, messageKey, suite } = sealed
+    const start = Envelope.headerLength + suite.nonceLength
+    const end = envelope.length - Envelope.tagLength
+    const plaintext = suite.open(
+      messageKey,
+      envelope.subarray(Envelope.headerLength, start),
+      aadOf(header, place),
+      envelope.subarray(start, end),
+      envelope.subarray(end)
+    )
+    if (plaintext === undefined) {
+      return refuse({
+        reason: "AuthenticationFailed",
+        keyId: key.name,
+        envelopeVersion: Envelope.version,
+        suite: suite.id
+      })
+    }
+    opened.push(plaintext)
   }
   return Either.right(opened)
 }
@@ -191,25 +225,14 @@ const makeBytes = Effect.gen(function*() {
   const drawNonce = makeNonces()
 
   const seal = (scope: KeyScope, place: Place, plaintext: Uint8Array) =>
-    Effect.flatMap(
-      keys.use(
-        scope,
-        1,
-        (key) => sealWith(primary, drawNonce, key, scope, { place, plaintext }),
-        plaintext.length
-      ),
-      (sealed) => sealed
-    )
+    keys.use(scope, 1, (key) => sealWith(primary, drawNonce, key, scope, { place, plaintext }), plaintext.length)
 
   const sealAll = (scope: KeyScope, records: ReadonlyArray<Sealing>) =>
-    Effect.flatMap(
-      keys.use(
-        scope,
-        records.length,
-        (key) => Either.all(records.map((record) => sealWith(primary, drawNonce, key, scope, record))),
-        records.reduce((bytes, { plaintext }) => bytes + plaintext.length, 0)
-      ),
-      (sealed) => sealed
+    keys.use(
+      scope,
+      records.length,
+      (key) => Either.all(records.map((record) => sealWith(primary, drawNonce, key, scope, record))),
+      records.reduce((bytes, { plaintext }) => bytes + plaintext.length, 0)
     )
 
   /** A record of whatever key it names. */
@@ -253,7 +276,7 @@ const makeBytes = Effect.gen(function*() {
   const fingerprint = (scope: KeyScope, domain: string, names: ReadonlyArray<string>) =>
     keys.use(scope, 0, (key) => {
       const indexKey = key.derive("index", 32)
-      return names.map((name) => hmac(indexKey, Aad.encode([domain, name])).subarray(0, 16))
+      return Either.right(names.map((name) => hmac(indexKey, Aad.encode([domain, name])).subarray(0, 16)))
     })
 
   return { seal, sealAll, openAll, fingerprint }

@@ -40,6 +40,8 @@ export interface Suite {
 }
 
 /**
+ * A ciphertext, as long as its plaintext, and a tag of 16 bytes.
+ *
  * @category models
  * @since 0.1.0
  */

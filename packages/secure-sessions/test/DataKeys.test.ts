@@ -3,7 +3,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import { DataKeys, Encryption, KeyProvider, SecureSessionsError, SessionService } from "@sennit/secure-sessions"
 import { makeFaultKeyProvider } from "@sennit/secure-sessions/testing"
-import { Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Ref, Scope, TestClock } from "effect"
+import { Deferred, Effect, Either, Exit, Fiber, Layer, Option, Redacted, Ref, Scope, TestClock } from "effect"
 import { ada, app, eve, filesOf, keyOf, keyring, openFile, say, temporaryFile, using } from "./support.ts"
 
 const owner = { app: "desk", user: "ada" }
@@ -34,11 +34,12 @@ const makeSpy = Effect.gen(function*() {
 })
 
 const keyIdOf = (scope: { readonly app: string; readonly user: string }) =>
-  Effect.flatMap(DataKeys.DataKeys, (keys) => keys.use(scope, 1, ({ name }) => name))
+  Effect.flatMap(DataKeys.DataKeys, (keys) => keys.use(scope, 1, ({ name }) => Either.right(name)))
 
 const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0)
 
-const spend = (seals: number) => Effect.flatMap(DataKeys.DataKeys, (keys) => keys.use(owner, seals, () => seals))
+const spend = (seals: number) =>
+  Effect.flatMap(DataKeys.DataKeys, (keys) => keys.use(owner, seals, () => Either.right(seals)))
 
 describe("DataKeys", () => {
   it.scoped("each app and user has one key, and it stays the same", () =>
@@ -117,12 +118,12 @@ describe("DataKeys", () => {
       const limited = DataKeys.layer({ maxUses: 10, maxBytes: 1000 }).pipe(Layer.provide([db, layer]))
       yield* using(limited)(Effect.gen(function*() {
         const keys = yield* DataKeys.DataKeys
-        yield* Effect.repeatN(keys.use(owner, 1, () => 0), 9)
+        yield* Effect.repeatN(keys.use(owner, 1, () => Either.right(0)), 9)
         expect(counts.unwrapped).toBe(0)
-        yield* keys.use(owner, 1, () => 0)
+        yield* keys.use(owner, 1, () => Either.right(0))
         expect(counts.unwrapped).toBe(1)
-        yield* keys.use(owner, 1, () => 0, 1000)
-        yield* keys.use(owner, 1, () => 0)
+        yield* keys.use(owner, 1, () => Either.right(0), 1000)
+        yield* keys.use(owner, 1, () => Either.right(0))
         expect(counts.unwrapped).toBe(2)
       }))
     }))

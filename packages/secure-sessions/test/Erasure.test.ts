@@ -1,7 +1,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { describe, expect, it } from "@effect/vitest"
 import { DataKeys, Encryption, type SecureSessionsError, Session, SessionService } from "@sennit/secure-sessions"
-import { Effect, Layer, Option, Redacted, Stream } from "effect"
+import { Effect, Either, Layer, Option, Redacted, Stream } from "effect"
 import { describeDatabases } from "./databases.ts"
 import { ada, app, eve, filesOf, keyring, openFile, say, temporaryFile, using } from "./support.ts"
 
@@ -101,9 +101,9 @@ describeDatabases("eraseUser", (database) => {
     using(DataKeys.layer().pipe(Layer.provideMerge(database.layer), Layer.provide(keyring())))(Effect.gen(function*() {
       const keys = yield* DataKeys.DataKeys
       const owner = { app: "desk", user: "ada" }
-      const derived = yield* keys.use(owner, 0, (key) => key.derive("test", 32))
+      const derived = yield* keys.use(owner, 0, (key) => Either.right(key.derive("test", 32)))
       expect(yield* Effect.flip(keys.shred(owner, Effect.fail("no")))).toBe("no")
-      expect(yield* keys.use(owner, 0, (key) => Buffer.from(key.derive("test", 32)))).toEqual(derived)
+      expect(yield* keys.use(owner, 0, (key) => Either.right(Buffer.from(key.derive("test", 32))))).toEqual(derived)
       yield* keys.shred(owner, Effect.void)
       expect(derived.every((byte) => byte === 0)).toBe(true)
       expect(yield* Effect.flip(keys.find(owner, () => 1))).toMatchObject(shredded)

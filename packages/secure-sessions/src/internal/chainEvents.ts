@@ -80,33 +80,30 @@ export type Chain = ReturnType<typeof makeChain>
 export const makeChain = (keys: typeof DataKeys.Service) => {
   /** The end of the chain of a new session. */
   const begin = (ref: SessionRef, createTime: number) =>
-    keys.use(ref, 0, (key): ChainHead => {
+    keys.use(ref, 0, (key): Either.Either<ChainHead> => {
       const mac = new ChainMac(key, ref)
       const link = mac.first(createTime, 0)
-      return { link, head: mac.head(link, { create_time: createTime, revision: 0, event_count: 0 }) }
+      return Either.right({ link, head: mac.head(link, { create_time: createTime, revision: 0, event_count: 0 }) })
     })
 
   const digest = (ref: SessionRef, content: Uint8Array) =>
-    keys.use(ref, 0, (key) => new ChainMac(key, ref).digest(content))
+    keys.use(ref, 0, (key) => Either.right(new ChainMac(key, ref).digest(content)))
 
   /**
    * The end of the chain after one more event, given the session row as it is after the advance, with link and head of
    * before. A row that does not vouch for itself is not extended: that would make its claims true.
    */
   const extend = (ref: SessionRef, row: ChainedHeadRow, link: Link) =>
-    Effect.flatMap(
-      keys.use(ref, 0, (key): Either.Either<ChainHead, IntegrityViolation> => {
-        const mac = new ChainMac(key, ref)
-        const before = { ...row, revision: row.revision - 1, event_count: row.event_count - 1 }
-        if (!isUnchained(row) && !isVouched(mac, before)) {
-          return Either.left(new IntegrityViolation({ ref, sequence: row.event_count, kind: "HeadAltered" }))
-        }
-        const previous = isUnchained(row) ? mac.first(row.create_time, before.event_count) : row.link
-        const next = mac.next(previous, link)
-        return Either.right({ link: next, head: mac.head(next, row) })
-      }),
-      (extended) => extended
-    )
+    keys.use(ref, 0, (key): Either.Either<ChainHead, IntegrityViolation> => {
+      const mac = new ChainMac(key, ref)
+      const before = { ...row, revision: row.revision - 1, event_count: row.event_count - 1 }
+      if (!isUnchained(row) && !isVouched(mac, before)) {
+        return Either.left(new IntegrityViolation({ ref, sequence: row.event_count, kind: "HeadAltered" }))
+      }
+      const previous = isUnchained(row) ? mac.first(row.create_time, before.event_count) : row.link
+      const next = mac.next(previous, link)
+      return Either.right({ link: next, head: mac.head(next, row) })
+    })
 
   /** The MACs for reading; never makes a key. */
   const read = <A>(ref: SessionRef, f: (mac: ChainMac) => A) =>

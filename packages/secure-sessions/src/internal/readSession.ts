@@ -24,8 +24,8 @@ const decodeRef = Schema.decodeUnknown(SessionRef)
 const corrupt = () => new StorageError({ operation: "read", reason: "Corrupt", retryable: false })
 
 /** Ids and times of a row; a row that this package cannot have written is a corrupt database. @internal */
-const toSummary = (row: HeadRow): Effect.Effect<SessionSummary, StorageError> => {
-  return Effect.all({
+const toSummary = (row: HeadRow): Effect.Effect<SessionSummary, StorageError> =>
+  Effect.all({
     ref: decodeRef({ app: row.app, user: row.user_id, id: row.session_id }),
     createTime: DateTime.make(row.create_time),
     updateTime: DateTime.make(row.update_time)
@@ -35,7 +35,6 @@ const toSummary = (row: HeadRow): Effect.Effect<SessionSummary, StorageError> =>
       onSuccess: (parts) => ({ ...parts, revision: row.revision, eventCount: row.event_count })
     })
   )
-}
 
 /** The rows of one session, still sealed. @internal */
 export interface SessionRowSet {

@@ -19,7 +19,7 @@ const operation = "KeyRotation.reencrypt"
 const maxBatch = 100
 
 /** How long, in nanoseconds, others may be kept from the thread and the connection. */
-const patience = 3_000_000
+const patience = 1_500_000
 
 /** A pause in which others get the thread, whatever clock the program runs by. */
 const breathe = Effect.withClock(Effect.sleep("1 millis"), Clock.make())
