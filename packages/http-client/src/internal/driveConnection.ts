@@ -28,6 +28,8 @@ export interface Owner {
   /** The time of the event in hand: a read, a request, a sweep. */
   coarseNow: number
   readonly now: () => number
+  /** Calls `flush` of the connection when all that has arrived by now was handled. */
+  readonly flushSoon: (driver: Driver) => void
   readonly release: (driver: Driver) => void
   /** It carries one exchange less, and may take another although it is not idle (pipelining). */
   readonly relieved: (driver: Driver) => void
@@ -73,7 +75,7 @@ export class Driver implements ResponseEvents, Carrier, Opener {
   #answered = 0
   /** What became of writing bodies. */
   #writing: "never" | "works" | "failed" = "never"
-  /** Heads of pipelined requests that are written together. */
+  /** Heads of requests that are written when everything that has arrived was handled. */
   #outgoing = ""
   #phase: OpenPhase | "continue" | "write" | "headers" | "body" | "idle" = "connect"
   #deadline = never
@@ -145,23 +147,26 @@ export class Driver implements ResponseEvents, Carrier, Opener {
     if (this.#exchange === undefined) this.#expect(exchange)
     else if (this.#last !== undefined) this.#last.next = exchange
     this.#last = exchange
-    const { body, expectsContinue, method, upload } = exchange.request
+    const { body, expectsContinue, method, replayable, upload } = exchange.request
     const head = this.#forward === undefined
       ? exchange.request.head
       : headForProxy(exchange.request.head, method, this.origin, this.#forward)
     exchange.sent = upload === undefined ? "complete" : "partial"
-    if (body !== undefined) {
-      this.#flush(socket)
+    if (body === undefined && upload === undefined && replayable) {
+      // A write wakes the server. Those of one turn come together, so that it finds many requests at once, and those of
+      // one connection are one write. What must not be repeated is not kept back: it was sent or it was not.
+      if (this.#outgoing === "") this.#owner.flushSoon(this)
+      this.#outgoing += head
+      return
+    }
+    this.flush()
+    if (body === undefined) {
+      socket.write(head, "latin1")
+    } else {
       const message = Buffer.allocUnsafe(head.length + body.length)
       message.write(head, 0, "latin1")
       message.set(body, head.length)
       socket.write(message)
-    } else if (this.#owner.settings.pipelining === 1 || upload !== undefined) {
-      socket.write(head, "latin1")
-    } else {
-      // requests that are made in the same turn leave in one write
-      if (this.#outgoing === "") queueMicrotask(() => this.#flush(socket))
-      this.#outgoing += head
     }
     if (upload === undefined) return
     if (expectsContinue) {
@@ -172,10 +177,11 @@ export class Driver implements ResponseEvents, Carrier, Opener {
     }
   }
 
-  #flush(socket: Net.Socket): void {
+  /** Write what is kept back. */
+  flush(): void {
     const outgoing = this.#outgoing
     this.#outgoing = ""
-    if (outgoing !== "" && !this.closed) socket.write(outgoing, "latin1")
+    if (outgoing !== "" && !this.closed) this.#socket?.write(outgoing, "latin1")
   }
 
   /** The next response answers this exchange. */

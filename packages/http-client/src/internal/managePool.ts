@@ -61,6 +61,8 @@ export class PoolManager implements Owner {
   /** Origins that wait because the pool as a whole is full, the longest waiting first. */
   readonly #starved = new Set<OriginPool>()
   readonly #onActive: () => void
+  /** Connections that have something to write at the end of this turn. */
+  #unwritten: Array<Driver> = []
   #sequence = 0
   #state: "open" | "draining" | "closed" = "open"
   #onQuiet: Array<() => void> = []
@@ -203,6 +205,16 @@ export class PoolManager implements Owner {
     if (this.#state === "draining") return driver.close()
     pool.idle.push(driver)
     this.#changed()
+  }
+
+  flushSoon(driver: Driver): void {
+    if (this.#unwritten.push(driver) > 1) return
+    // the phase after the one in which Node polls sockets
+    setImmediate(() => {
+      const drivers = this.#unwritten
+      this.#unwritten = []
+      for (const one of drivers) one.flush()
+    })
   }
 
   relieved(driver: Driver): void {
