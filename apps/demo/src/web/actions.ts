@@ -20,16 +20,18 @@ const explain = (error: { readonly _tag: string; readonly message: string }): st
     ? "No connection to the server. Your text is kept."
     : error.message
 
-/** Runs an action and shows why it failed; a later success takes the message away. */
+/** Runs an action and shows why it failed; the success of one that was begun later takes the message away. */
 export const act = <E extends { readonly _tag: string; readonly message: string }>(
   action: Effect.Effect<void, E, HttpClient.HttpClient>
-): void =>
+): void => {
+  const { problem } = current()
   fork(action.pipe(
-    Effect.tap(() => Effect.sync(() => update({ problem: undefined }))),
+    Effect.tap(() => Effect.sync(() => current().problem === problem && update({ problem: undefined }))),
     Effect.catchAll((error) =>
       Effect.sync(() => update(error._tag === "NotSignedIn" ? { signedOut: true } : { problem: explain(error) }))
     )
   ))
+}
 
 /** Reads what the page shows. What is wrong with the connection is said elsewhere, and no message is taken away. */
 const actQuietly = <E extends { readonly _tag: string; readonly message: string }>(
