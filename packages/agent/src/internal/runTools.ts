@@ -10,6 +10,7 @@ import type { ToolCall } from "../Message.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { Toolset } from "../Toolset.ts"
 import { findClosest } from "./findClosest.ts"
+import { makePermits, type Permits } from "./makePermits.ts"
 import { raceLimit } from "./raceLimit.ts"
 
 /** @internal */
@@ -77,16 +78,16 @@ export const makeToolRuntime = <R>(options: {
   readonly clock: Clock
 }): ToolRuntime<R> => {
   const { clock, parallelTools, toolset } = options
-  const permits = Effect.unsafeMakeSemaphore(parallelTools)
-  let toolPermits: Map<string, Effect.Semaphore> | undefined
+  const permits = makePermits(parallelTools)
+  let toolPermits: Map<string, Permits> | undefined
   const seen = new Map<string, number>()
 
-  const ownPermits = ({ concurrency, name }: AgentTool<R>): Effect.Semaphore | undefined => {
+  const ownPermits = ({ concurrency, name }: AgentTool<R>): Permits | undefined => {
     if (!Number.isFinite(concurrency)) return undefined
     toolPermits ??= new Map()
     const known = toolPermits.get(name)
     if (known !== undefined) return known
-    const made = Effect.unsafeMakeSemaphore(concurrency)
+    const made = makePermits(concurrency)
     toolPermits.set(name, made)
     return made
   }
@@ -110,9 +111,9 @@ export const makeToolRuntime = <R>(options: {
   /** Permits of the tool and of its server come first, so that waiting for them holds no permit of the run. */
   const limited = <A, E>(tool: AgentTool<R>, effect: Effect.Effect<A, E, R>) => {
     const own = ownPermits(tool)
-    let bounded = permits.withPermits(1)(effect)
+    let bounded = permits.withPermit(effect)
     if (tool.server !== undefined) bounded = tool.server.withPermits(1)(bounded)
-    return own === undefined ? bounded : own.withPermits(1)(bounded)
+    return own === undefined ? bounded : own.withPermit(bounded)
   }
 
   const count = (call: ToolCall): number => {
