@@ -6,7 +6,7 @@ import { build, ensureInstalled, root } from "./lib/workspace.mjs"
 await ensureInstalled({ say: console.error })
 await build({ say: () => {} })
 
-const ask = spawn(process.execPath, [path.join(root, "apps/demo/dist/main.js"), "ask", ...process.argv.slice(2)], {
+const ask = spawn(process.execPath, [path.join(root, "apps/demo/dist/sennit.js"), "ask", ...process.argv.slice(2)], {
   cwd: process.env.INIT_CWD ?? process.cwd(),
   stdio: "inherit"
 })

@@ -7,7 +7,7 @@ import os from "node:os"
 import path from "node:path"
 
 export const root = path.resolve(import.meta.dirname, "../../..")
-const main = path.join(root, "apps/demo/dist/main.js")
+const main = path.join(root, "apps/demo/dist/sennit.js")
 
 export interface Running {
   readonly address: string

@@ -7,7 +7,7 @@ import os from "node:os"
 import path from "node:path"
 import { createInterface } from "node:readline"
 
-const main = path.resolve(import.meta.dirname, "../../dist/main.js")
+const main = path.resolve(import.meta.dirname, "../../dist/sennit.js")
 
 export const temporaryFolder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(path.join(os.tmpdir(), "sennit-demo-"))),
