@@ -231,10 +231,12 @@ const pages = define({
       const listed = yield* toArray(store.list("", { recursive: true }))
       yield* expectSame("all", listed.map(({ key }) => key), sorted)
       const seen: Array<string> = []
-      yield* Stream.runForEach(store.list("", { recursive: true }), ({ key }) => {
-        seen.push(key)
-        return store.delete(key)
-      })
+      // Sixteen at a time: the listing goes on, page by page, while what it showed is being deleted.
+      yield* store.list("", { recursive: true }).pipe(
+        Stream.tap(({ key }) => Effect.sync(() => seen.push(key))),
+        Stream.mapEffect(({ key }) => store.delete(key), { concurrency: 16 }),
+        Stream.runDrain
+      )
       yield* expectSame("all, each deleted when seen", seen, sorted)
       yield* expectSame("nothing left", yield* toArray(store.list("")), [])
       yield* store.write("a/b", "x", overwrite)
