@@ -199,6 +199,8 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       const data = yield* temporaryFolder
       const { address } = yield* startDemo({ SENNIT_DATA: data, OPENAI_BASE_URL: "http://127.0.0.1:9/v1" })
       const { page } = yield* openPage(address)
+      // What the page reads first takes away the complaints of before: it has to be there.
+      yield* does(() => page.getByText("Live", { exact: true }).waitFor())
       yield* does(() =>
         page.locator("input[type=file]").setInputFiles({
           name: "empty.csv",
