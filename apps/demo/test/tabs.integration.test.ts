@@ -1,6 +1,6 @@
 /** Several tabs of one browser, connections that break, and reading while an answer grows. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import { connect, createServer, type Socket } from "node:net"
 import type { AddressInfo } from "node:net"
 import type { BrowserContext, Page } from "playwright-core"
@@ -122,15 +122,12 @@ describe.skipIf(missingBrowser !== undefined)(`tabs${missingBrowser ?? ""}`, () 
       yield* send(page, "What is 1+1?")
       yield* does(() => page.locator(".answer").getByText("1+1 = 2").waitFor())
       const id = new URL(page.url()).pathname.split("/").at(-1)!
-      let letGo = () => {}
-      const held = new Promise<void>((resolve) => {
-        letGo = resolve
-      })
+      const held = yield* Deferred.make<void>()
       // The server answers at once, the answer arrives after the next question has been answered.
       yield* does(() =>
         page.route(`**/api/conversations/${id}`, async (route) => {
           const response = await route.fetch()
-          await held
+          await Effect.runPromise(Deferred.await(held))
           await route.fulfill({ response })
         })
       )
@@ -144,7 +141,7 @@ describe.skipIf(missingBrowser !== undefined)(`tabs${missingBrowser ?? ""}`, () 
         return blocks.filter(({ type }: { readonly type: string }) => type === "finish").length === 2
       }
       yield* Effect.repeat(does(isAnswered), { until: (answered) => answered })
-      letGo()
+      yield* Deferred.succeed(held, undefined)
       yield* does(() => page.locator(".answer").getByText("6*7 = 42").waitFor())
       assert.strictEqual(yield* does(() => page.locator(".question").count()), 2)
     }))

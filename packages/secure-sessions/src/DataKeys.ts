@@ -277,12 +277,12 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
   const findById = <A>(scope: KeyScope, keyId: Uint8Array, f: (key: LiveKey) => A) =>
     withTime((now) => {
       const owner = nameOf(scope)
-      const use = (key: LiveKey) => Option.some(f(key))
+      const take = (key: LiveKey) => Option.some(f(key))
       const active = cache.get(owner, now)
       if (active !== undefined && isEqual(active.keyId, keyId)) {
-        return Effect.succeed(spend(active, 0, 0, use) ?? Option.none())
+        return Effect.succeed(spend(active, 0, 0, take) ?? Option.none())
       }
-      return findNamed(`${hex(keyId)} ${owner}`, owner, rows.loadNamed(scope, keyId), use)
+      return findNamed(`${hex(keyId)} ${owner}`, owner, rows.loadNamed(scope, keyId), take)
     })
 
   const renew = (scope: KeyScope, keyId: Uint8Array) =>
