@@ -144,6 +144,8 @@ const withTime = <A, E>(f: (now: number) => Effect.Effect<A, E>): Effect.Effect<
     return f(Context.get(services, Clock.Clock).unsafeCurrentTimeMillis())
   })
 
+const asSome = <A>(f: (key: LiveKey) => A) => (key: LiveKey): Option.Option<A> => Option.some(f(key))
+
 /** Between two steps of a fiber a key may be evicted; the check and the use are one step. */
 const spend = <A extends object>(key: DataKey, seals: number, bytes: number, f: (key: LiveKey) => A): A | undefined => {
   if (!key.live || key.reserved < seals) return undefined
@@ -272,17 +274,16 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
     })
 
   const find = <A>(scope: KeyScope, f: (key: LiveKey) => A) =>
-    findNamed(nameOf(scope), nameOf(scope), rows.load(scope), (key) => Option.some(f(key)))
+    findNamed(nameOf(scope), nameOf(scope), rows.load(scope), asSome(f))
 
   const findById = <A>(scope: KeyScope, keyId: Uint8Array, f: (key: LiveKey) => A) =>
     withTime((now) => {
       const owner = nameOf(scope)
-      const take = (key: LiveKey) => Option.some(f(key))
       const active = cache.get(owner, now)
       if (active !== undefined && isEqual(active.keyId, keyId)) {
-        return Effect.succeed(spend(active, 0, 0, take) ?? Option.none())
+        return Effect.succeed(spend(active, 0, 0, asSome(f)) ?? Option.none())
       }
-      return findNamed(`${hex(keyId)} ${owner}`, owner, rows.loadNamed(scope, keyId), take)
+      return findNamed(`${hex(keyId)} ${owner}`, owner, rows.loadNamed(scope, keyId), asSome(f))
     })
 
   const renew = (scope: KeyScope, keyId: Uint8Array) =>
