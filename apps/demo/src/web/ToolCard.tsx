@@ -71,7 +71,7 @@ export const ToolCard = memo(({ block }: { block: ToolBlock }) => {
         <span className="name">{name}</span>
         <span className="badge">
           {words[status]} · {isOpen(block) ? <Elapsed since={startedAt} /> : secondsOf(durationMs)}
-          {untrusted ? " · read what others wrote" : ""}
+          {untrusted ? " · may hold what others wrote" : ""}
         </span>
       </summary>
       {given === "" ? null : <Output title="Arguments" text={given} />}
