@@ -217,6 +217,7 @@ const workloads: ReadonlyArray<Workload> = [
   sealRow("1k", 1024, 2, 40_000),
   sealRow("10k", 10_240, 1.4, 10_000),
   sealRow("100k", 102_400, 1.15, 2500),
+  sealRow("1m", 1_048_576, 1.15, 250),
   ironRow,
   appendRow("1k", 1024),
   appendRow("10k", 10_240),
