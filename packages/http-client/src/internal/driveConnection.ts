@@ -155,8 +155,9 @@ export class Driver implements ResponseEvents, Carrier, Opener {
     if (body === undefined && upload === undefined && replayable) {
       // A write wakes the server. Those of one turn come together, so that it finds many requests at once, and those of
       // one connection are one write. What must not be repeated is not kept back: it was sent or it was not.
-      if (this.#outgoing === "") this.#owner.flushSoon(this)
+      const isFirst = this.#outgoing === ""
       this.#outgoing += head
+      if (isFirst) this.#owner.flushSoon(this)
       return
     }
     this.flush()

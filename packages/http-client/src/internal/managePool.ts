@@ -208,6 +208,8 @@ export class PoolManager implements Owner {
   }
 
   flushSoon(driver: Driver): void {
+    // nobody else can have something to write
+    if (this.drivers.size === 1 && this.settings.pipelining === 1) return driver.flush()
     if (this.#unwritten.push(driver) > 1) return
     // the phase after the one in which Node polls sockets
     setImmediate(() => {
