@@ -89,6 +89,13 @@ export const header = (suite: number, keyId: Uint8Array): Uint8Array => {
 export const room = (suite: Suite, plaintextLength: number): Uint8Array =>
   Buffer.allocUnsafe(headerLength + suite.nonceLength + plaintextLength + tagLength)
 
+/** The part of `room` where the ciphertext belongs. @internal */
+export const roomOfCiphertext = (suite: Suite, out: Uint8Array): Uint8Array =>
+  out.subarray(headerLength + suite.nonceLength, out.length - tagLength)
+
+const isInPlace = (part: Uint8Array, out: Uint8Array, at: number): boolean =>
+  part.buffer === out.buffer && part.byteOffset === out.byteOffset + at
+
 /**
  * Joins the parts. Throws a `RangeError` when they do not fill the room that was made for them.
  *
@@ -106,7 +113,7 @@ export const encode = (
   }
   out.set(parts.header)
   out.set(parts.nonce, headerLength)
-  out.set(parts.ciphertext, start)
+  if (!isInPlace(parts.ciphertext, out, start)) out.set(parts.ciphertext, start)
   out.set(parts.tag, end)
   return out
 }

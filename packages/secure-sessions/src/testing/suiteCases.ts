@@ -62,10 +62,16 @@ export const suiteCases = (suite: Suite): ReadonlyArray<ContractCase<never>> => 
       const { aad, key, nonce, plaintext } = draw(suite, size)
       const { ciphertext, tag } = suite.seal(key, nonce, aad, plaintext)
       const opened = suite.open(key, nonce, aad, ciphertext, tag)
-      return Effect.zipRight(
+      const there = suite.seal(key, nonce, aad, plaintext, new Uint8Array(size))
+      return Effect.all([
         expect("a tag has 16 bytes", tag.length === 16),
-        expect(`${size} bytes come back`, opened !== undefined && isEqual(opened, plaintext))
-      )
+        expect("a ciphertext is as long as its plaintext", ciphertext.length === size),
+        expect(`${size} bytes come back`, opened !== undefined && isEqual(opened, plaintext)),
+        expect(
+          "with room for the ciphertext the answer is the same",
+          isEqual(there.ciphertext, ciphertext) && isEqual(there.tag, tag)
+        )
+      ], { discard: true })
     }, { discard: true })
   },
   {
