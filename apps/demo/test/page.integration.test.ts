@@ -199,7 +199,7 @@ describe.skipIf(missingBrowser !== undefined)(`the page${missingBrowser ?? ""}`,
       const data = yield* temporaryFolder
       const { address } = yield* startDemo({ SENNIT_DATA: data, OPENAI_BASE_URL: "http://127.0.0.1:9/v1" })
       const { page } = yield* openPage(address)
-      // What the page reads first takes away the complaints of before: it has to be there.
+      // The message field begins anew when the page knows whose it is.
       yield* does(() => page.getByText("Live", { exact: true }).waitFor())
       yield* does(() =>
         page.locator("input[type=file]").setInputFiles({

@@ -145,6 +145,38 @@ describe.skipIf(missingBrowser !== undefined)(`tabs${missingBrowser ?? ""}`, () 
       yield* does(() => page.locator(".answer").getByText("6*7 = 42").waitFor())
       assert.strictEqual(yield* does(() => page.locator(".question").count()), 2)
     }))
+
+  it.scopedLive("keep a complaint when what was begun before it succeeds", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data })
+      const { page } = yield* openPage(address)
+      yield* live(page)
+      yield* send(page, "What is 1+1?")
+      yield* does(() => page.locator(".answer").getByText("1+1 = 2").waitFor())
+      const conversation = page.url()
+      const held = yield* Deferred.make<void>()
+      yield* does(() =>
+        page.route(`**/api/conversations/${new URL(conversation).pathname.split("/").at(-1)}`, async (route) => {
+          await Effect.runPromise(Deferred.await(held))
+          await route.continue()
+        })
+      )
+      yield* does(() => page.getByRole("link", { name: "New conversation" }).click())
+      yield* does(() => page.goBack())
+      yield* does(() =>
+        page.locator("input[type=file]").setInputFiles({
+          name: "empty.csv",
+          mimeType: "text/csv",
+          buffer: Buffer.alloc(0)
+        })
+      )
+      const complaint = page.getByRole("alert").getByText("empty.csv")
+      yield* does(() => complaint.waitFor())
+      yield* Deferred.succeed(held, undefined)
+      yield* does(() => page.locator(".answer").getByText("1+1 = 2").waitFor())
+      assert.isTrue(yield* does(() => complaint.isVisible()))
+    }))
 })
 
 const paragraphs = (from: number) =>

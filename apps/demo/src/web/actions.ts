@@ -9,7 +9,15 @@ import { forgetDraft, forgetDrafts, keepDraft, readDraft } from "./drafts.ts"
 import { follow } from "./events.ts"
 import { say, speak } from "./say.ts"
 import { readSettings } from "./settings.ts"
-import { type ChosenFile, current, type Panel, panels, show as showConversation, showing, update } from "./store.ts"
+import {
+  type ChosenFile,
+  current,
+  type Panel,
+  panels,
+  readThenShow,
+  show as showConversation,
+  update
+} from "./store.ts"
 
 /** The key of what belongs to the page of a new conversation. */
 export const NEW = "new"
@@ -47,7 +55,7 @@ const actQuietly = <E extends { readonly _tag: string; readonly message: string 
 
 const readConversation = Effect.fn("readConversation")(function*(id: string) {
   const { conversations } = yield* api
-  yield* showing(conversations.get({ path: { conversation: id } }), (found) => {
+  yield* readThenShow(conversations.get({ path: { conversation: id } }), (found) => {
     if (current().route === id) showConversation(found)
   }).pipe(
     Effect.catchTag("NoSuchConversation", (error) =>
@@ -59,7 +67,7 @@ const readConversation = Effect.fn("readConversation")(function*(id: string) {
 
 const readLists = Effect.gen(function*() {
   const { conversations, server } = yield* api
-  yield* showing(
+  yield* readThenShow(
     Effect.all([conversations.list({ urlParams: {} }), server.info()], { concurrency: 2 }),
     ([list, info]) => update({ conversations: list, info })
   )

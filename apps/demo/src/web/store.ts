@@ -154,9 +154,8 @@ const withEvent = (before: State, event: UiEvent): State | undefined => {
 /** What has happened since each of the reads that are under way was begun. */
 const sinceReading = new Set<Array<UiEvent>>()
 
-/** Folds one flush of events into the state; answers whether the open conversation has a gap and must be read anew. */
-export const applyEvents = (events: ReadonlyArray<UiEvent>): "ok" | "gap" => {
-  for (const since of sinceReading) since.push(...events)
+/** Answers whether the open conversation has a gap and must be read anew. */
+const fold = (events: ReadonlyArray<UiEvent>): "ok" | "gap" => {
   let folded = state
   let result: "ok" | "gap" = "ok"
   for (const event of events) {
@@ -168,11 +167,20 @@ export const applyEvents = (events: ReadonlyArray<UiEvent>): "ok" | "gap" => {
   return result
 }
 
+/** Folds one flush of events into the state; answers whether the open conversation has a gap and must be read anew. */
+export const applyEvents = (events: ReadonlyArray<UiEvent>): "ok" | "gap" => {
+  for (const since of sinceReading) since.push(...events)
+  return fold(events)
+}
+
 /**
  * Reads from the server and shows what came. An answer may be older than events that were heard while it was on its
  * way: they are folded in again, which changes nothing where it had them.
  */
-export const showing = <A, E, R>(read: Effect.Effect<A, E, R>, show: (found: A) => void): Effect.Effect<void, E, R> =>
+export const readThenShow = <A, E, R>(
+  read: Effect.Effect<A, E, R>,
+  showFound: (found: A) => void
+): Effect.Effect<void, E, R> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
       const since: Array<UiEvent> = []
@@ -181,8 +189,8 @@ export const showing = <A, E, R>(read: Effect.Effect<A, E, R>, show: (found: A) 
     }),
     (since) =>
       Effect.map(read, (found) => {
-        show(found)
-        applyEvents(since.splice(0))
+        showFound(found)
+        fold(since)
       }),
     (since) => Effect.sync(() => sinceReading.delete(since))
   )
