@@ -1,4 +1,8 @@
-/** Permits that go from who is done to who waits longest. Effect's semaphore wakes all who wait at every release: a thousand tools that wait cost it seconds. */
+/**
+ * Permits that go from who is done to who waits longest. Effect's semaphore wakes all who wait at every release: a
+ * thousand tools that wait cost it seconds. Its PartitionedSemaphore wakes one, and loses the permit of a waiter that is
+ * interrupted when it was handed one.
+ */
 import * as Effect from "effect/Effect"
 
 /** @internal */
