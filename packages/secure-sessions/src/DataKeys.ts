@@ -6,7 +6,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
@@ -137,13 +136,6 @@ const makeNames = () => {
   }
 }
 
-/** The time of the fiber's clock, in one step: this stands before every record. */
-const withTime = <A, E>(f: (now: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.withFiberRuntime((fiber) => {
-    const services = fiber.getFiberRef(DefaultServices.currentServices)
-    return f(Context.get(services, Clock.Clock).unsafeCurrentTimeMillis())
-  })
-
 const asSome = <A>(f: (key: LiveKey) => A) => (key: LiveKey): Option.Option<A> => Option.some(f(key))
 
 /** Between two steps of a fiber a key may be evicted; the check and the use are one step. */
@@ -240,9 +232,9 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
     f: (key: LiveKey) => Either.Either<A, E>,
     bytes = 0
   ): Effect.Effect<A, E | KeyAccessError | KeyUsageExceeded> =>
-    withTime((now) => {
+    Effect.clockWith((clock) => {
       const name = nameOf(scope)
-      const kept = cache.get(name, now)
+      const kept = cache.get(name, clock.unsafeCurrentTimeMillis())
       const spent = kept === undefined ? undefined : spend(kept, seals, bytes, f)
       if (spent !== undefined) return spent
       const key = kept === undefined
@@ -263,8 +255,8 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
     load: Loaded,
     f: (key: LiveKey) => Option.Option<A>
   ): Effect.Effect<Option.Option<A>, KeyAccessError> =>
-    withTime((now) => {
-      const kept = cache.get(name, now)
+    Effect.clockWith((clock) => {
+      const kept = cache.get(name, clock.unsafeCurrentTimeMillis())
       if (kept !== undefined) return Effect.succeed(spend(kept, 0, 0, f) ?? Option.none())
       return Effect.flatMap(acquire("find", name, owner, load), (loaded) => {
         if (Option.isNone(loaded)) return Effect.succeedNone
@@ -277,9 +269,9 @@ export const make = Effect.fn("DataKeys.make")(function*(options?: DataKeysOptio
     findNamed(nameOf(scope), nameOf(scope), rows.load(scope), asSome(f))
 
   const findById = <A>(scope: KeyScope, keyId: Uint8Array, f: (key: LiveKey) => A) =>
-    withTime((now) => {
+    Effect.clockWith((clock) => {
       const owner = nameOf(scope)
-      const active = cache.get(owner, now)
+      const active = cache.get(owner, clock.unsafeCurrentTimeMillis())
       if (active !== undefined && isEqual(active.keyId, keyId)) {
         return Effect.succeed(spend(active, 0, 0, asSome(f)) ?? Option.none())
       }

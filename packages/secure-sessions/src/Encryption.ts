@@ -140,7 +140,7 @@ const sealWith = (
 }
 
 /** What the records that one key sealed with one suite have in common. */
-interface Sealed {
+interface Recognized {
   readonly header: Uint8Array
   readonly suite: Suite
   readonly messageKey: Uint8Array
@@ -149,7 +149,7 @@ interface Sealed {
 type Refusal = Omit<ConstructorParameters<typeof DecryptionError>[0], "location">
 
 /** Whether an envelope begins with this header, and is long enough for what must follow. */
-const isLike = ({ header, suite }: Sealed, envelope: Uint8Array): boolean => {
+const hasHeader = ({ header, suite }: Recognized, envelope: Uint8Array): boolean => {
   if (envelope.length < Envelope.headerLength + suite.nonceLength + Envelope.tagLength) return false
   for (let at = 0; at < Envelope.headerLength; at++) if (envelope[at] !== header[at]) return false
   return true
@@ -159,7 +159,7 @@ const recognize = (
   suites: ReadonlyMap<number, Suite>,
   key: LiveKey,
   envelope: Uint8Array
-): Either.Either<Sealed, Refusal> =>
+): Either.Either<Recognized, Refusal> =>
   Either.flatMap(Envelope.decode(envelope, suites), ({ header, keyId, suite }) =>
     isEqual(keyId, key.keyId)
       ? Either.right({ header: Uint8Array.from(header), suite, messageKey: messageKeyOf(key, suite) })
@@ -177,19 +177,19 @@ const openEach = (
 ): Either.Either<ReadonlyArray<Uint8Array>, DecryptionError> => {
   const aadOf = makeBindPlace(scope)
   const opened: Array<Uint8Array> = []
-  let sealed: Sealed | undefined
+  let recognized: Recognized | undefined
   for (const { envelope, place } of records) {
     const refuse = (refusal: Refusal) =>
       Either.left(new DecryptionError({ ...refusal, location: locate(scope, place) }))
     if (!(envelope instanceof Uint8Array)) {
       return refuse({ reason: typeof envelope === "string" ? "PlaintextRefused" : "MalformedEnvelope" })
     }
-    if (sealed === undefined || !isLike(sealed, envelope)) {
-      const recognized = recognize(suites, key, envelope)
-      if (Either.isLeft(recognized)) return refuse(recognized.left)
-      sealed = recognized.right
+    if (recognized === undefined || !hasHeader(recognized, envelope)) {
+      const other = recognize(suites, key, envelope)
+      if (Either.isLeft(other)) return refuse(other.left)
+      recognized = other.right
     }
-    const { header, messageKey, suite } = sealed
+    const { header, messageKey, suite } = recognized
     const start = Envelope.headerLength + suite.nonceLength
     const end = envelope.length - Envelope.tagLength
     const plaintext = suite.open(

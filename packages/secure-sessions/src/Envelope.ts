@@ -80,8 +80,8 @@ export const header = (suite: number, keyId: Uint8Array): Uint8Array => {
 }
 
 /**
- * Room for an envelope of a plaintext of this length. Whoever makes it before the cipher runs lets the allocator give
- * the memory of the cipher's own output to the next record, which is a quarter of the time for one of 100 KB.
+ * Room for an envelope of a plaintext of this length, for `encode` to fill. Made before the cipher runs, so that a suite
+ * can write the ciphertext where it belongs.
  *
  * @category encoding
  * @since 0.1.0

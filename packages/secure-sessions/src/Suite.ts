@@ -38,7 +38,7 @@ export interface Suite {
     plaintext: Uint8Array,
     into?: Uint8Array
   ) => Sealed
-  /** The plaintext, or `undefined` when the tag does not authenticate. */
+  /** The plaintext, or `undefined` when the tag does not authenticate. What is given may change after the call. */
   readonly open: (
     key: Uint8Array,
     nonce: Uint8Array,

@@ -118,6 +118,27 @@ describe("Encryption", () => {
       expect(yield* encryption.openAll({ app: "no", user: "body" }, [])).toEqual([])
     })))
 
+  it.scoped("records open together whatever part of their places differs, and none in place of its neighbour", () =>
+    memory(Effect.gen(function*() {
+      const encryption = yield* Encryption.Encryption
+      const places = ["s", undefined].flatMap((session) =>
+        ["t", "u"].flatMap((table) =>
+          ["", "a", "b", "ab", "c".repeat(64), "d".repeat(65), "e".repeat(65), undefined].flatMap((id) =>
+            [0, 1, 2 ** 32, Number.MAX_SAFE_INTEGER].map((sequence) => ({ session, table, column: "c", id, sequence }))
+          )
+        )
+      )
+      const records = places.map((its, at) => ({ place: its, plaintext: Buffer.from(String(at)) }))
+      const envelopes = yield* encryption.sealAll(owner, records)
+      const openings = places.map((its, at) => ({ place: its, envelope: envelopes[at] }))
+      expect((yield* encryption.openAll(owner, openings)).map(String)).toEqual(places.map((_, at) => String(at)))
+      for (const at of [1, 2, 3, 4, 60, 127]) {
+        const swapped = openings.with(at, { place: places[at]!, envelope: envelopes[at - 1] })
+        const error = yield* Effect.flip(encryption.openAll(owner, swapped))
+        expect(error).toMatchObject({ _tag: "DecryptionError", reason: "AuthenticationFailed" })
+      }
+    })))
+
   it.scoped.prop(
     "any bytes come back as they were",
     { plaintext: fc.uint8Array({ maxLength: 2000 }) },

@@ -237,6 +237,21 @@ describe("Suite", () => {
       expect(yield* reasonOf(Suite.layer([Suite.aes256Gcm], { primary: reversed }))).toBe("InvalidSuite")
     }))
 
+  it.scoped("a suite whose tag or ciphertext has another length than was said seals nothing", () =>
+    Effect.forEach(
+      [{ tag: new Uint8Array(8) }, { ciphertext: new Uint8Array(1) }],
+      (changed) =>
+        Effect.gen(function*() {
+          const encryption = yield* Encryption.Encryption
+          const error = yield* Effect.flip(encryption.seal(owner, place, Buffer.from("four")))
+          expect(error).toMatchObject({ _tag: "EncryptionError", reason: "SuiteFailed", suite: 202 })
+        }).pipe(using(withSuites(Suite.layer([{
+          ...reversed,
+          id: 202,
+          seal: (...parts) => ({ ...reversed.seal(...parts), ...changed })
+        }]))))
+    ))
+
   it.scoped("a suite that throws is an EncryptionError that quotes nothing", () =>
     Effect.gen(function*() {
       const encryption = yield* Encryption.Encryption
