@@ -130,8 +130,7 @@ const sealWith = (
   const aad = Aad.ofPlace(header, scope, place)
   const room = Envelope.room(suite, plaintext.length)
   try {
-    const into = Envelope.roomOfCiphertext(suite, room)
-    const { ciphertext, tag } = suite.seal(messageKeyOf(key, suite), nonce, aad, plaintext, into)
+    const { ciphertext, tag } = suite.seal(messageKeyOf(key, suite), nonce, aad, plaintext)
     return Either.right(Envelope.encode({ header, nonce, ciphertext, tag }, room))
   } catch {
     // What a cipher throws may quote its input, so it is not carried on.

@@ -80,21 +80,14 @@ export const header = (suite: number, keyId: Uint8Array): Uint8Array => {
 }
 
 /**
- * Room for an envelope of a plaintext of this length, for `encode` to fill. Made before the cipher runs, so that a suite
- * can write the ciphertext where it belongs.
+ * Room for an envelope of a plaintext of this length, for `encode` to fill. Made before the cipher runs, it spares large
+ * records some of the time that memory takes (benchmark `seal.1m`).
  *
  * @category encoding
  * @since 0.1.0
  */
 export const room = (suite: Suite, plaintextLength: number): Uint8Array =>
   Buffer.allocUnsafe(headerLength + suite.nonceLength + plaintextLength + tagLength)
-
-/** The part of `room` where the ciphertext belongs. @internal */
-export const roomOfCiphertext = (suite: Suite, out: Uint8Array): Uint8Array =>
-  out.subarray(headerLength + suite.nonceLength, out.length - tagLength)
-
-const isInPlace = (part: Uint8Array, out: Uint8Array, at: number): boolean =>
-  part.buffer === out.buffer && part.byteOffset === out.byteOffset + at
 
 /**
  * Joins the parts. Throws a `RangeError` when they do not fill the room that was made for them.
@@ -113,7 +106,7 @@ export const encode = (
   }
   out.set(parts.header)
   out.set(parts.nonce, headerLength)
-  if (!isInPlace(parts.ciphertext, out, start)) out.set(parts.ciphertext, start)
+  out.set(parts.ciphertext, start)
   out.set(parts.tag, end)
   return out
 }

@@ -27,17 +27,8 @@ export interface Suite {
   /** Bytes of the key, which is derived from the data key for this suite alone. */
   readonly keyLength: number
   readonly nonceLength: number
-  /**
-   * Encrypts and authenticates. May throw; the failure becomes an `EncryptionError`. The ciphertext may be written to
-   * `into`, which is as long as the plaintext, and given back there: that saves a second buffer of its size.
-   */
-  readonly seal: (
-    key: Uint8Array,
-    nonce: Uint8Array,
-    aad: Uint8Array,
-    plaintext: Uint8Array,
-    into?: Uint8Array
-  ) => Sealed
+  /** Encrypts and authenticates. May throw; the failure becomes an `EncryptionError`. */
+  readonly seal: (key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array) => Sealed
   /** The plaintext, or `undefined` when the tag does not authenticate. What is given may change after the call. */
   readonly open: (
     key: Uint8Array,
@@ -69,29 +60,15 @@ interface Cipher {
   readonly decrypt: (key: Uint8Array, nonce: Uint8Array) => DecipherGCM | DecipherChaCha20Poly1305
 }
 
-/** Bytes that are encrypted at a time where there is room for the ciphertext: their buffer stays in the processor's cache. */
-const piece = 16_384
-
-const encryptInto = (
-  cipher: CipherGCM | CipherChaCha20Poly1305,
-  plaintext: Uint8Array,
-  into: Uint8Array
-): Uint8Array => {
-  for (let at = 0; at < plaintext.length; at += piece) into.set(cipher.update(plaintext.subarray(at, at + piece)), at)
-  return into
-}
-
 const makeSuite = ({ decrypt, encrypt, id, name }: Cipher): Suite => ({
   id,
   name,
   keyLength: 32,
   nonceLength: 12,
-  seal: (key, nonce, aad, plaintext, into) => {
+  seal: (key, nonce, aad, plaintext) => {
     const cipher = encrypt(key, nonce)
     cipher.setAAD(aad, { plaintextLength: plaintext.length })
-    const ciphertext = into === undefined || plaintext.length <= piece
-      ? cipher.update(plaintext)
-      : encryptInto(cipher, plaintext, into)
+    const ciphertext = cipher.update(plaintext)
     cipher.final()
     return { ciphertext, tag: cipher.getAuthTag() }
   },
@@ -156,9 +133,9 @@ export const xaes256Gcm: Suite = {
   name: "XAES-256-GCM",
   keyLength: 32,
   nonceLength: 24,
-  seal: (key, nonce, aad, plaintext, into) => {
+  seal: (key, nonce, aad, plaintext) => {
     const derived = xaesKey(key, nonce)
-    const sealed = aes256Gcm.seal(derived, nonce.subarray(12), aad, plaintext, into)
+    const sealed = aes256Gcm.seal(derived, nonce.subarray(12), aad, plaintext)
     derived.fill(0)
     return sealed
   },

@@ -62,15 +62,10 @@ export const suiteCases = (suite: Suite): ReadonlyArray<ContractCase<never>> => 
       const { aad, key, nonce, plaintext } = draw(suite, size)
       const { ciphertext, tag } = suite.seal(key, nonce, aad, plaintext)
       const opened = suite.open(key, nonce, aad, ciphertext, tag)
-      const there = suite.seal(key, nonce, aad, plaintext, new Uint8Array(size))
       return Effect.all([
         expect("a tag has 16 bytes", tag.length === 16),
         expect("a ciphertext is as long as its plaintext", ciphertext.length === size),
-        expect(`${size} bytes come back`, opened !== undefined && isEqual(opened, plaintext)),
-        expect(
-          "with room for the ciphertext the answer is the same",
-          isEqual(there.ciphertext, ciphertext) && isEqual(there.tag, tag)
-        )
+        expect(`${size} bytes come back`, opened !== undefined && isEqual(opened, plaintext))
       ], { discard: true })
     }, { discard: true })
   },
