@@ -295,7 +295,6 @@ export interface ErasureReceipt {
   readonly notes: number
   /** Summaries that were made from them. */
   readonly summaries: number
-  readonly postings: number
   /**
    * Whether the write-ahead log was emptied. `false` means that another process was reading for longer than the retries
    * last: the memories are gone for every reader, but bytes of them remain in the log until the next checkpoint.
@@ -407,7 +406,6 @@ export interface Disagreement {
   readonly check:
     | "integrity"
     | "scopes"
-    | "postings"
     | "terms"
     | "facts"
     | "revisions"

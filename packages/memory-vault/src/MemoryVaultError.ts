@@ -291,7 +291,7 @@ export class RerankingError extends Schema.TaggedError<RerankingError>()("Rerank
 }
 
 /**
- * The database refused. A failed write left nothing behind: rows and postings share one transaction.
+ * The database refused. A failed write left nothing behind: all of a write shares one transaction.
  *
  * @since 0.1.0
  * @category errors

@@ -22,9 +22,9 @@ const fill = Effect.gen(function*() {
 const damages: ReadonlyArray<readonly [check: string, statement: string]> = [
   ["scopes", "UPDATE vault_scopes SET memories = memories + 1"],
   ["scopes", "INSERT INTO vault_procedures VALUES (77, 'k', 'x', 1, 0, 0)"],
-  ["postings", "INSERT INTO vault_postings VALUES (1, 7777, 'stray', 0)"],
+  ["scopes", "UPDATE vault_scopes SET terms = terms + 1"],
   ["terms", "UPDATE vault_memories SET speaker = 'Zed' WHERE doc = 3"],
-  ["terms", "UPDATE vault_postings SET term = 'other' WHERE doc = 2 AND term = 'ferri'"],
+  ["terms", "UPDATE vault_memories SET terms = replace(terms, 'ferri', 'other') WHERE doc = 2"],
   ["facts", "INSERT INTO vault_facts VALUES (1, 'slot', 7777, 'x', 1, 1, 1)"],
   ["facts", "UPDATE vault_memories SET superseded_by = 'mem_gone' WHERE doc = 4"],
   ["revisions", "UPDATE vault_revisions SET version = 9"],

@@ -1,7 +1,7 @@
 /**
  * Text to index terms: NFKC, lower case, Porter2 stems for words of the Latin alphabet, bigrams for scripts that are
  * written without spaces. The same analysis serves memories and queries, so stored terms depend on it: a change here
- * needs a migration that rebuilds the postings.
+ * needs a migration that rebuilds them.
  *
  * @since 0.1.0
  */

@@ -43,16 +43,10 @@ const currentOf = (scope: ScopeRow, index: ScopeIndex): CurrentIndex => ({
 // No identifier contains a NUL.
 const nameOf = ({ agent, tenant, user }: ScopeKey): string => `${tenant}\0${user}\0${agent}`
 
-const extend = (index: ScopeIndex, { memories, postings, scope }: IndexRows): ScopeIndex => {
-  const terms = new Map<number, Array<readonly [string, number]>>()
-  for (const { doc, frequency, term } of postings) {
-    const list = terms.get(doc)
-    if (list === undefined) terms.set(doc, [[term, frequency]])
-    else list.push([term, frequency])
-  }
-  for (const { memory, vector } of memories) {
+const extend = (index: ScopeIndex, { memories, scope }: IndexRows): ScopeIndex => {
+  for (const { memory, terms, vector } of memories) {
     // Another fiber may have read the same rows.
-    if (memory.doc > index.lastDoc) index.add(memory, terms.get(memory.doc) ?? [], vector)
+    if (memory.doc > index.lastDoc) index.add(memory, terms, vector)
   }
   index.version = Math.max(index.version, scope?.version ?? 0)
   return index

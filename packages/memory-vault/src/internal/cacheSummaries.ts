@@ -7,11 +7,11 @@
 import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Schema from "effect/Schema"
 import { StorageError } from "../MemoryVaultError.ts"
 import { fromBlob } from "./embedTexts.ts"
 import { ScopeIndex } from "./indexScope.ts"
 import { guard, only } from "./memoryRows.ts"
+import { decodeTerms } from "./storedTerms.ts"
 
 interface Row {
   readonly doc: number
@@ -28,10 +28,6 @@ interface Cached {
 }
 
 const maxScopes = 64
-
-const decodeTerms = Schema.decodeUnknownEither(
-  Schema.parseJson(Schema.Array(Schema.Tuple(Schema.String, Schema.Number)))
-)
 
 const indexRows = (rows: ReadonlyArray<Row>): Either.Either<ScopeIndex, StorageError> =>
   Either.gen(function*() {

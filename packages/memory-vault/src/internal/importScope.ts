@@ -26,8 +26,9 @@ import { guard, only } from "./memoryRows.ts"
 import { checkMetadata, draftAsIs } from "./prepareMemory.ts"
 import type { PrepareOptions } from "./prepareMemory.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import { sumOf } from "./storedTerms.ts"
 import { settleSlots } from "./supersedeFacts.ts"
-import { digestOf, insertNew, openScope, sumOf, takeLock } from "./writeMemories.ts"
+import { digestOf, insertNew, openScope, takeLock } from "./writeMemories.ts"
 
 type Incoming = (typeof PortableMemory.Type | typeof PortableProcedure.Type) & {
   readonly spare: MemoryId

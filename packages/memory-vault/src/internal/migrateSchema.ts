@@ -11,6 +11,7 @@ import type { StorageError } from "../MemoryVaultError.ts"
 import { guard } from "./memoryRows.ts"
 import { addFacts } from "./migrateFacts.ts"
 import { addSummaries, addSummaryVectors } from "./migrateSummaries.ts"
+import { moveTerms } from "./migrateTerms.ts"
 import { addVectors } from "./migrateVectors.ts"
 
 type Step = (sql: SqlClient.SqlClient) => Effect.Effect<void, SqlError>
@@ -19,8 +20,7 @@ type Step = (sql: SqlClient.SqlClient) => Effect.Effect<void, SqlError>
  * `vault_scopes.version` is the change counter at the last change of the scope, `removed` that of the last one that
  * took away or rewrote what was there;
  * the counter is never reused, so an index with the same version holds the same memories. `terms` and `memories` are
- * the scope's own statistics. Postings are ordered by memory: a save then writes one or two pages instead of one for
- * each of its terms, and the lookup by term happens in memory.
+ * the scope's own statistics.
  */
 const createTables: Step = (sql) =>
   Effect.forEach([
@@ -79,7 +79,15 @@ const addNotes: Step = (sql) =>
   ], (statement) =>
     statement, { discard: true })
 
-const steps: ReadonlyArray<Step> = [createTables, addFacts, addNotes, addVectors, addSummaries, addSummaryVectors]
+const steps: ReadonlyArray<Step> = [
+  createTables,
+  addFacts,
+  addNotes,
+  addVectors,
+  addSummaries,
+  addSummaryVectors,
+  moveTerms
+]
 
 /**
  * Brings the database to the newest version, or refuses it when it is newer still. Safe among processes: the first

@@ -14,6 +14,7 @@ import type { IndexedMemory } from "./indexScope.ts"
 import { memoryColumns, toIndexed, toMemory } from "./memoryRows.ts"
 import type { IndexRow, MemoryRow, ScopeRow } from "./memoryRows.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import { decodeTerms } from "./storedTerms.ts"
 
 /**
  * A filter whose times are epoch milliseconds: `from` inclusive, `until` exclusive.
@@ -52,8 +53,11 @@ export const readScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow
  */
 export interface IndexRows {
   readonly scope: ScopeRow | undefined
-  readonly memories: ReadonlyArray<{ readonly memory: IndexedMemory; readonly vector: Int8Array | undefined }>
-  readonly postings: ReadonlyArray<{ readonly doc: number; readonly term: string; readonly frequency: number }>
+  readonly memories: ReadonlyArray<{
+    readonly memory: IndexedMemory
+    readonly terms: ReadonlyArray<readonly [term: string, frequency: number]>
+    readonly vector: Int8Array | undefined
+  }>
 }
 
 /**
@@ -64,21 +68,19 @@ export interface IndexRows {
 export const readIndex = (sql: SqlClient, key: ScopeKey, after: number): Effect.Effect<IndexRows, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
     const scope = yield* readScope(sql, key)
-    if (scope === undefined) return { scope, memories: [], postings: [] }
-    const rows = yield* sql<IndexRow & { readonly vector: Uint8Array | null }>`
+    if (scope === undefined) return { scope, memories: [] }
+    const rows = yield* sql<IndexRow & { readonly terms: string; readonly vector: Uint8Array | null }>`
       SELECT doc, type, source, session, speaker, coalesce(event_time, created_at) AS at, importance, asks, valid_from,
-        valid_to, CASE WHEN embedder = ${scope.embedder} THEN vector END AS vector
+        valid_to, terms, CASE WHEN embedder = ${scope.embedder} THEN vector END AS vector
       FROM vault_memories WHERE scope = ${scope.id} AND doc > ${after} ORDER BY doc`
-    const postings = yield* sql<IndexRows["postings"][number]>`
-      SELECT doc, term, frequency FROM vault_postings WHERE scope = ${scope.id} AND doc > ${after}`
-    return {
-      scope,
-      memories: rows.map((row) => ({
+    const memories = Either.all(rows.map((row) =>
+      Either.map(decodeTerms(row.terms), (terms) => ({
         memory: toIndexed(row),
+        terms,
         vector: row.vector === null ? undefined : fromBlob(row.vector)
-      })),
-      postings
-    }
+      }))
+    ))
+    return { scope, memories: yield* memories }
   }))
 
 /**

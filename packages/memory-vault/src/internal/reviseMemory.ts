@@ -16,14 +16,15 @@ import type { EmbedderMismatch, EmbeddingError, StorageError } from "../MemoryVa
 import { checkEmbedder } from "./embedMemories.ts"
 import type { VaultEmbedder } from "./embedMemories.ts"
 import { embedTexts, toBlob } from "./embedTexts.ts"
-import { guard, memoryColumns, toMemory, toRevision } from "./memoryRows.ts"
+import { guard, memoryColumns, only, toMemory, toRevision } from "./memoryRows.ts"
 import type { MemoryRow, RevisionRow } from "./memoryRows.ts"
 import { prepareMemory } from "./prepareMemory.ts"
 import type { Draft, PrepareOptions } from "./prepareMemory.ts"
 import { readMemory, readScope } from "./readMemories.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import { decodeTerms, encodeTerms, sumOf } from "./storedTerms.ts"
 import { deleteFacts, insertFacts, settleSlots } from "./supersedeFacts.ts"
-import { deletePostings, digestOf, insertPostings, sumOf, takeLock } from "./writeMemories.ts"
+import { digestOf, takeLock } from "./writeMemories.ts"
 
 /** The memory as it will be, through the same checks as a new one. */
 const prepareChange = (
@@ -74,7 +75,9 @@ const rewrite = (
   const end = change.validTo === undefined ? sql`stated_to` : sql`${statedTo}`
   return sql`UPDATE vault_memories SET
       digest = ${digestOf(draft.text)}, type = ${draft.type}, text = ${draft.text}, tokens = ${draft.tokens},
-      importance = ${draft.importance}, asks = ${draft.asks}, embedder = ${embedder}, vector = ${toBlob(vector)},
+      importance = ${draft.importance}, asks = ${draft.asks}, terms = ${
+    encodeTerms(draft.terms)
+  }, embedder = ${embedder}, vector = ${toBlob(vector)},
       metadata = ${draft.metadataJson ?? null},
       event_time = ${draft.eventTime === undefined ? null : DateTime.toEpochMillis(draft.eventTime)},
       valid_from = ${DateTime.toEpochMillis(draft.validFrom ?? DateTime.unsafeMake(now))},
@@ -100,9 +103,11 @@ const reviseMemory = (
     const { draft } = embedded
     const [kept] = yield* keepRevision(sql, scope.id, id, change.version)
     if (kept === undefined) return undefined
+    const before = yield* only(
+      sql<{ readonly terms: string }>`SELECT terms FROM vault_memories WHERE doc = ${kept.doc}`
+    )
+    const removed = sumOf(yield* decodeTerms(before.terms))
     yield* rewrite(sql, kept.doc, embedded, embedder.id, change, now)
-    const removed = yield* deletePostings(sql, scope.id, kept.doc)
-    yield* insertPostings(sql, scope.id, kept.doc, draft.terms)
     const slots = yield* deleteFacts(sql, scope.id, kept.doc)
     yield* insertFacts(sql, scope.id, kept.doc, draft.facts)
     yield* settleSlots(sql, scope.id, [...slots, ...draft.facts.map(({ slot }) => slot)])

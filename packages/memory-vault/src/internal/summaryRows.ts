@@ -17,6 +17,7 @@ import { toBlob } from "./embedTexts.ts"
 import { memoryColumns, toMemory } from "./memoryRows.ts"
 import type { MemoryRow } from "./memoryRows.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import { encodeTerms } from "./storedTerms.ts"
 
 interface SummaryRow {
   readonly doc: number
@@ -156,7 +157,7 @@ const insertSummary = (
   Effect.gen(function*() {
     const [row] = yield* sql<{ readonly doc: number }>`INSERT INTO vault_summaries
         (scope, id, session, text, terms, tokens, source_tokens, at, created_at, change, embedder, vector)
-      VALUES (${scope}, ${one.id}, ${session}, ${one.text}, ${JSON.stringify([...one.terms])}, ${one.tokens},
+      VALUES (${scope}, ${one.id}, ${session}, ${one.text}, ${encodeTerms(one.terms)}, ${one.tokens},
         ${one.sourceTokens}, ${one.at}, ${one.createdAt}, ${change}, ${embedder}, ${toBlob(one.vector)}) RETURNING doc`
     const sources = JSON.stringify(one.sources.map(({ doc, quoted }) => [doc, Number(quoted)]))
     yield* sql`INSERT INTO vault_summary_sources (summary, source, quoted)

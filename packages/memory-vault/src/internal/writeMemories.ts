@@ -1,5 +1,5 @@
 /**
- * Every write. Each is one transaction over rows, postings and counters whose first statement is a write: a deferred
+ * Every write. Each is one transaction over rows and counters whose first statement is a write: a deferred
  * transaction that reads first would fail with SQLITE_BUSY_SNAPSHOT as soon as another process writes in between.
  *
  * @since 0.1.0
@@ -21,6 +21,7 @@ import type { MemoryRow, ScopeRow } from "./memoryRows.ts"
 import type { Draft } from "./prepareMemory.ts"
 import { readScope } from "./readMemories.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import { decodeTerms, encodeTerms, sumOf } from "./storedTerms.ts"
 import { deleteSummaries } from "./summaryRows.ts"
 import { deleteFacts, insertFacts, settleSlots } from "./supersedeFacts.ts"
 import type { Validity } from "./supersedeFacts.ts"
@@ -89,19 +90,6 @@ export const digestOf = (text: string): number => {
   return hash >>> 0
 }
 
-/**
- * How many terms a memory has, repeats included.
- *
- * @since 0.1.0
- */
-export const sumOf = (terms: ReadonlyMap<string, number>): number => {
-  let total = 0
-  for (const frequency of terms.values()) total += frequency
-  return total
-}
-
-const termsJson = (terms: ReadonlyMap<string, number>): string => JSON.stringify([...terms])
-
 const toMillisOrNull = (time: DateTime.Utc | undefined): number | null =>
   time === undefined ? null : DateTime.toEpochMillis(time)
 
@@ -143,26 +131,7 @@ const mergeSame = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effe
   )
 
 /**
- * @since 0.1.0
- */
-export const insertPostings = (sql: SqlClient, scope: number, doc: number, terms: ReadonlyMap<string, number>) =>
-  sql`INSERT INTO vault_postings (scope, doc, term, frequency)
-    SELECT ${scope}, ${doc}, value ->> 0, value ->> 1 FROM json_each(${termsJson(terms)})`
-
-/**
- * Removes the postings of a memory and gives the sum of their frequencies.
- *
- * @since 0.1.0
- */
-export const deletePostings = (sql: SqlClient, scope: number, doc: number): Effect.Effect<number, SqlError> =>
-  Effect.map(
-    sql<{ readonly frequency: number }>`
-      DELETE FROM vault_postings WHERE scope = ${scope} AND doc = ${doc} RETURNING frequency`,
-    (postings) => postings.reduce((total, { frequency }) => total + frequency, 0)
-  )
-
-/**
- * The row, its postings and its facts.
+ * The row and its facts.
  *
  * @since 0.1.0
  */
@@ -176,7 +145,7 @@ export const insertNew = (
     only(
       sql<MemoryRow>`INSERT INTO vault_memories
         (scope, id, digest, type, text, tokens, importance, occurrences, source, session, speaker, role, event_time,
-          metadata, created_at, version, updated_at, valid_from, stated_to, valid_to, asks, embedder, vector)
+          metadata, created_at, version, updated_at, valid_from, stated_to, valid_to, asks, terms, embedder, vector)
         VALUES (${scope}, ${draft.id}, ${digestOf(draft.text)}, ${draft.type}, ${draft.text}, ${draft.tokens},
           ${draft.importance}, ${draft.occurrences ?? 1}, ${draft.source}, ${draft.sessionId ?? null}, ${
         draft.speaker ?? null
@@ -186,12 +155,13 @@ export const insertNew = (
           ${draft.version ?? 1}, ${DateTime.toEpochMillis(draft.updatedAt ?? draft.createdAt)}, ${
         DateTime.toEpochMillis(draft.validFrom ?? draft.createdAt)
       },
-          ${toMillisOrNull(draft.validTo)}, ${toMillisOrNull(draft.validTo)}, ${draft.asks}, ${embedder},
+          ${toMillisOrNull(draft.validTo)}, ${toMillisOrNull(draft.validTo)}, ${draft.asks}, ${
+        encodeTerms(draft.terms)
+      }, ${embedder},
           ${toBlob(draft.vector)})
         RETURNING ${sql.literal(memoryColumns)}`
     ),
-    ({ doc }) =>
-      Effect.zipRight(insertPostings(sql, scope, doc, draft.terms), insertFacts(sql, scope, doc, draft.facts))
+    ({ doc }) => insertFacts(sql, scope, doc, draft.facts)
   )
 
 const storeOne = (
@@ -309,10 +279,10 @@ export const removeMemory = (sql: SqlClient, key: ScopeKey, id: MemoryId): Effec
     const after = yield* takeLock(sql)
     const scope = yield* readScope(sql, key)
     if (scope === undefined) return false
-    const [row] = yield* sql<{ readonly doc: number }>`
-      DELETE FROM vault_memories WHERE scope = ${scope.id} AND id = ${id} RETURNING doc`
+    const [row] = yield* sql<{ readonly doc: number; readonly terms: string }>`
+      DELETE FROM vault_memories WHERE scope = ${scope.id} AND id = ${id} RETURNING doc, terms`
     if (row === undefined) return false
-    const terms = yield* deletePostings(sql, scope.id, row.doc)
+    const terms = sumOf(yield* decodeTerms(row.terms))
     yield* sql`DELETE FROM vault_revisions WHERE scope = ${scope.id} AND doc = ${row.doc}`
     yield* settleSlots(sql, scope.id, yield* deleteFacts(sql, scope.id, row.doc))
     yield* sql`UPDATE vault_scopes
@@ -333,23 +303,21 @@ export const removeScope = (
   sql.withTransaction(Effect.gen(function*() {
     yield* takeLock(sql)
     const scope = yield* readScope(sql, key)
-    if (scope === undefined) return { memories: 0, postings: 0, notes: 0, summaries: 0 }
-    const { notes, postings } = yield* only(sql<{ readonly postings: number; readonly notes: number }>`
-      SELECT (SELECT count(*) FROM vault_postings WHERE scope = ${scope.id}) AS postings,
-        (SELECT count(*) FROM vault_procedures WHERE scope = ${scope.id})
+    if (scope === undefined) return { memories: 0, notes: 0, summaries: 0 }
+    const { notes } = yield* only(sql<{ readonly notes: number }>`
+      SELECT (SELECT count(*) FROM vault_procedures WHERE scope = ${scope.id})
           + (SELECT count(*) FROM vault_working WHERE scope = ${scope.id}) AS notes`)
     const summaries = yield* deleteSummaries(sql, scope.id)
     yield* sql`DELETE FROM vault_jobs WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_save_keys WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_procedures WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_working WHERE scope = ${scope.id}`
-    yield* sql`DELETE FROM vault_postings WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_facts WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_query_vectors WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_revisions WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_memories WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_scopes WHERE id = ${scope.id}`
-    return { memories: scope.memories, postings, notes, summaries }
+    return { memories: scope.memories, notes, summaries }
   }))
 
 const truncateSchedule = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(60))
