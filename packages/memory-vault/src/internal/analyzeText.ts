@@ -24,9 +24,22 @@ const maxQueryLength = 16_384
 const clip = (term: string): string =>
   term.length <= maxTermLength ? term : term.slice(0, maxTermLength).replace(/[\ud800-\udbff]$/, "")
 
+/** Stems of words that came before: most words of a text are among the few thousand that everybody uses. */
+const stems = new Map<string, string>()
+const maxStems = 8_192
+
+const stemOf = (word: string): string => {
+  const known = stems.get(word)
+  if (known !== undefined) return known
+  if (stems.size >= maxStems) stems.clear()
+  const found = stem(word)
+  stems.set(word, found)
+  return found
+}
+
 const spacedTerm = (token: string): string => {
   const term = clip(token)
-  return english.test(term) ? stem(term) : term
+  return english.test(term) ? stemOf(term) : term
 }
 
 const pairs = (run: string): Array<string> => {

@@ -4,12 +4,15 @@
  * @since 0.1.0
  */
 import { SqlError } from "@effect/sql/SqlError"
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
+import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Tracer from "effect/Tracer"
 import { MemoryId, Metadata } from "../Memory.ts"
 import type { Memory, MemoryRevision, MemoryType } from "../Memory.ts"
 import { StorageError } from "../MemoryVaultError.ts"
@@ -187,6 +190,18 @@ const retrySchedule = Schedule.whileInput(
   (error: unknown) => error instanceof SqlError && isBusy(error.cause)
 )
 
+const noTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+
+/**
+ * Statements have spans only where somebody follows them: a span of nobody's costs as much as a small statement, and
+ * keeps the rows that it gave until the next full collection.
+ */
+const withoutIdleSpans = <A, E, R>(statements: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(
+    Effect.tracer,
+    (tracer) => tracer === noTracer ? Effect.withTracerEnabled(statements, false) : statements
+  )
+
 /**
  * Waits, within bounds, while another process holds the database, and names the operation in the error.
  *
@@ -195,7 +210,7 @@ const retrySchedule = Schedule.whileInput(
 export const guard =
   (operation: string) =>
   <A, E, R>(effect: Effect.Effect<A, E | SqlError, R>): Effect.Effect<A, Exclude<E, SqlError> | StorageError, R> =>
-    effect.pipe(
+    withoutIdleSpans(effect).pipe(
       Effect.retry(retrySchedule),
       Effect.catchIf(
         (error): error is Extract<E | SqlError, SqlError> => error instanceof SqlError,

@@ -164,14 +164,34 @@ export const insertNew = (
     ({ doc }) => insertFacts(sql, scope, doc, draft.facts)
   )
 
-const storeOne = (
+/** Which of the drafts may have a text that the scope holds: one question for all of them. */
+const readDigests = (
   sql: SqlClient,
   scope: number,
-  embedder: number,
+  drafts: ReadonlyArray<NewMemory>
+): Effect.Effect<Set<number>, SqlError> =>
+  Effect.map(
+    sql<{ readonly digest: number }>`SELECT digest FROM vault_memories WHERE scope = ${scope}
+      AND digest IN (SELECT value FROM json_each(${JSON.stringify(drafts.map(({ text }) => digestOf(text)))}))`,
+    (rows) => new Set(rows.map(({ digest }) => digest))
+  )
+
+/** Where the drafts of one write go, and the digests of what is there, those of the write itself included. */
+interface Destination {
+  readonly scope: number
+  readonly embedder: number
+  readonly digests: Set<number>
+}
+
+const storeOne = (
+  sql: SqlClient,
+  { digests, embedder, scope }: Destination,
   draft: NewMemory
 ): Effect.Effect<Stored & { readonly doc: number }, SqlError> =>
   Effect.gen(function*() {
-    const merged = yield* mergeSame(sql, scope, draft)
+    const digest = digestOf(draft.text)
+    const merged = digests.has(digest) ? yield* mergeSame(sql, scope, draft) : undefined
+    digests.add(digest)
     if (merged !== undefined) {
       return { memory: yield* toMemory(merged), entry: undefined, repeated: false, doc: merged.doc }
     }
@@ -193,13 +213,13 @@ const storeOne = (
 /** A chunk of a save with a key is looked up by it first. */
 const storeKeyed = (
   sql: SqlClient,
-  scope: number,
-  embedder: number,
+  destination: Destination,
   draft: NewMemory
 ): Effect.Effect<Stored, SqlError | IngestionError> =>
   Effect.gen(function*() {
     const { saveKey } = draft
-    if (saveKey === undefined) return yield* storeOne(sql, scope, embedder, draft)
+    const { scope } = destination
+    if (saveKey === undefined) return yield* storeOne(sql, destination, draft)
     const digest = digestOf(draft.text)
     const [known] = yield* sql<{ readonly doc: number | null; readonly digest: number }>`
       SELECT doc, digest FROM vault_save_keys
@@ -210,7 +230,7 @@ const storeKeyed = (
         SELECT ${sql.literal(memoryColumns)} FROM vault_memories WHERE doc = ${known.doc}`
       return { memory: row === undefined ? undefined : yield* toMemory(row), entry: undefined, repeated: true }
     }
-    const stored = yield* storeOne(sql, scope, embedder, draft)
+    const stored = yield* storeOne(sql, destination, draft)
     yield* sql`INSERT INTO vault_save_keys (scope, key, place, digest, doc)
       VALUES (${scope}, ${saveKey.key}, ${saveKey.place}, ${digest}, ${stored.doc})`
     return stored
@@ -243,7 +263,9 @@ export const insertMemories = (
     const after = yield* takeLock(sql)
     const scope = yield* openScope(sql, key)
     yield* checkEmbedder(sql, scope.embedder, embedder)
-    const stored = yield* Effect.forEach(drafts, (draft) => storeKeyed(sql, scope.id, embedder.id, draft))
+    const digests = yield* readDigests(sql, scope.id, drafts)
+    const destination = { scope: scope.id, embedder: embedder.id, digests }
+    const stored = yield* Effect.forEach(drafts, (draft) => storeKeyed(sql, destination, draft))
     const added = stored.flatMap(({ entry }) => entry === undefined ? [] : [entry])
     if (added.length > 0 && scope.memories + added.length > maxMemories) {
       return yield* new QuotaExceeded({ resource: "memories", limit: maxMemories })
