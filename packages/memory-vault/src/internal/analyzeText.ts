@@ -28,12 +28,12 @@ const clip = (term: string): string =>
 const stems = new Map<string, string>()
 const maxStems = 8_192
 
-const stemOf = (word: string): string => {
-  const known = stems.get(word)
+const stemOf = (token: string): string => {
+  const known = stems.get(token)
   if (known !== undefined) return known
   if (stems.size >= maxStems) stems.clear()
-  const found = stem(word)
-  stems.set(word, found)
+  const found = stem(token)
+  stems.set(token, found)
   return found
 }
 

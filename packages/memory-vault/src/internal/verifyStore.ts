@@ -79,11 +79,11 @@ const readPage = (sql: SqlClient, after: number) =>
     }
   )
 
-const isAsAnalysed = ({ speaker, terms, text }: IndexedRow): boolean => {
-  // A file of an older schema has them in another order.
-  const sorted = (stored: string) => Either.map(decodeTerms(stored), (pairs) => pairs.map(String).toSorted().join(" "))
-  return Equal.equals(sorted(terms), sorted(encodeTerms(indexTerms(text, speaker ?? undefined))))
-}
+/** A file of an older schema has them in another order. */
+const sortTerms = (stored: string) => Either.map(decodeTerms(stored), (pairs) => pairs.map(String).toSorted().join(" "))
+
+const isAsAnalysed = ({ speaker, terms, text }: IndexedRow): boolean =>
+  Equal.equals(sortTerms(terms), sortTerms(encodeTerms(indexTerms(text, speaker ?? undefined))))
 
 /** How many memories have terms that the analysis of their text does not give, and how many scopes another sum of them. */
 const checkTerms = (sql: SqlClient) =>
