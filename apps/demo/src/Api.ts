@@ -38,6 +38,10 @@ export const Question = Schema.Struct({
 /** A stretch of the answer between two tool calls, in Markdown. */
 export const Text = Schema.Struct({ type: Schema.Literal("text"), id: Schema.String, text: Schema.String })
 
+/** A file that a tool made; `type` is its media type. */
+export const MadeFile = Schema.Struct({ ...FileSummary.fields, type: Schema.String })
+export type MadeFile = typeof MadeFile.Type
+
 /**
  * One tool call; `arguments` is JSON text, `result` is what the model was given. `arriving`: the model still writes the
  * arguments; `waiting`: it is run only when the person allows it, by `callId`. What is `untrusted` was written by strangers: a page or a document.
@@ -50,6 +54,7 @@ export const Tool = Schema.Struct({
   arguments: Schema.String,
   status: Schema.Literal("arriving", "waiting", "running", "done", "failed", "stopped", "refused"),
   result: Schema.String,
+  files: Schema.Array(MadeFile),
   untrusted: Schema.Boolean,
   startedAt: Schema.Number,
   durationMs: Schema.Number
@@ -169,10 +174,26 @@ export class ServerInfo extends Schema.Class<ServerInfo>("ServerInfo")({
   /** Where conversations and attached files are kept, in words for people. */
   sessionsIn: Schema.String,
   filesIn: Schema.String,
-  /** What the model may use. */
-  tools: Schema.Array(Schema.Struct({ name: Schema.String, description: Schema.String })),
   /** What lies on this disk unencrypted. */
   inClear: Schema.Array(Schema.String)
+}) {}
+
+/** What the assistant can use. */
+export class ToolList extends Schema.Class<ToolList>("ToolList")({
+  tools: Schema.Array(Schema.Struct({
+    name: Schema.String,
+    description: Schema.String,
+    /** Whether each call waits for the person. */
+    asks: Schema.Boolean
+  })),
+  /** MCP servers: those that are connected give tools called `name__tool`. */
+  servers: Schema.Array(Schema.Struct({
+    name: Schema.String,
+    connected: Schema.Boolean,
+    detail: Schema.String,
+    /** Tools that are not offered, and why. */
+    withheld: Schema.Array(Schema.Struct({ name: Schema.String, why: Schema.String }))
+  }))
 }) {}
 
 const Check = Schema.Struct({ name: Schema.String, ok: Schema.Boolean, detail: Schema.String })
@@ -265,6 +286,10 @@ export const tooLarge = (name: string): FileRefused =>
     reason: "TooLarge",
     detail: `The file has more than ${MAX_FILE_BYTES / 1_000_000} MB, which is what the tools can read.`
   })
+
+/** The connection broke before all of the file had come. */
+export const cutOff = (name: string): FileRefused =>
+  new FileRefused({ name, reason: "Incomplete", detail: "The upload was cut off. Attach it again." })
 
 /** The disk, the database or a key refused; `detail` says what is safe and what to do. */
 export class StorageFailed extends Schema.TaggedError<StorageFailed>()(
@@ -505,9 +530,11 @@ export class Privacy extends HttpApiGroup.make("privacy")
   .middleware(SignedIn)
 {}
 
-export class Server extends HttpApiGroup.make("server").add(
-  HttpApiEndpoint.get("info", "/info").addSuccess(ServerInfo)
-).middleware(SignedIn) {}
+export class Server extends HttpApiGroup.make("server")
+  .add(HttpApiEndpoint.get("info", "/info").addSuccess(ServerInfo))
+  .add(HttpApiEndpoint.get("tools", "/tools").addSuccess(ToolList))
+  .middleware(SignedIn)
+{}
 
 const credentials = Schema.Struct({ name: Schema.String, password: Schema.Redacted(Schema.String) })
 

@@ -5,11 +5,10 @@ import { Store, type StoreError } from "@sennit/store"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { FileRefused, type FileSummary, MAX_FILE_BYTES, type Preview, StorageFailed, tooLarge } from "./Api.ts"
+import { FileRefused, type FileSummary, MAX_FILE_BYTES, type Preview, type StorageFailed, tooLarge } from "./Api.ts"
 import { type FileType, fileType } from "./FileType.ts"
 import { pdfPreview, PREVIEW_BYTES, previewOf } from "./Preview.ts"
-
-const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
+import { failed } from "./StorageProblem.ts"
 
 export interface StoredFile {
   readonly type: FileType

@@ -4,12 +4,16 @@
  */
 import {
   type Agent,
+  type AgentError,
   AgentRuns,
+  type Approval,
+  type Charts,
   ChatModel,
   type CodeSandbox,
   type Documents,
   Files,
   type Memory,
+  type Message,
   type WebClient
 } from "@sennit/agent"
 import * as StoreFiles from "@sennit/agent/adapters/StoreFiles"
@@ -35,7 +39,7 @@ import {
   NoSuchConversation,
   NothingToDecide,
   type Preview,
-  StorageFailed,
+  type StorageFailed,
   TooManyRuns
 } from "./Api.ts"
 import * as ConversationFiles from "./ConversationFiles.ts"
@@ -44,15 +48,17 @@ import { FileStore } from "./FileStore.ts"
 import { Identity } from "./Identity.ts"
 import { Models } from "./Models.ts"
 import { followRun, isWaiting, type Live, messagesOf, readLog, runIdOf, unfinishedRun } from "./RunLog.ts"
+import { failed } from "./StorageProblem.ts"
 import { fold } from "./Thread.ts"
 
 /** What the agent's tools reach beside the files of their conversation. */
-type World = CodeSandbox.CodeSandbox | Documents.Documents | Memory.Memory | WebClient.WebClient
+type World = Charts.Charts | CodeSandbox.CodeSandbox | Documents.Documents | Memory.Memory | WebClient.WebClient
 
 /** What is asked; `model` is the id of one of the models, or the first of them answers. */
 export interface Asked {
   readonly question: string
-  readonly attachments: ReadonlyArray<string>
+  /** Names of files of the conversation; what is described is taken as it is, and the tools say whether it is there. */
+  readonly attachments: ReadonlyArray<string | Message.Attachment>
   readonly model?: ModelSummary["id"] | undefined
 }
 
@@ -60,7 +66,8 @@ export interface Asked {
 export interface Options {
   /** Whether runs go on at the next start where this process ends; otherwise its end stops them. */
   readonly goesOn: boolean
-  readonly agent: Agent.Agent<Files.Files | World>
+  /** Taken anew for each answer: its tools may come and go. */
+  readonly agent: Effect.Effect<Agent.Agent<Files.Files | World>>
 }
 
 export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Conversations, {
@@ -68,6 +75,10 @@ export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Con
   readonly list: (search?: string) => Effect.Effect<ReadonlyArray<ConversationSummary>, StorageFailed>
   readonly create: Effect.Effect<ConversationSummary, StorageFailed>
   readonly get: (id: string) => Effect.Effect<Conversation, NoSuchConversation | StorageFailed>
+  /** The same, without what was said. */
+  readonly find: (id: string) => Effect.Effect<ConversationSummary, NoSuchConversation | StorageFailed>
+  /** The runs of all conversations. */
+  readonly runs: Stream.Stream<AgentRuns.RunStatus, AgentError.RunStoreError>
   /** Stops its run, then deletes the conversation and its files. */
   readonly delete: (id: string) => Effect.Effect<void, NoSuchConversation | StorageFailed>
   /** Starts an answer that goes on without a reader. `attachments` name files of the conversation. */
@@ -84,7 +95,7 @@ export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Con
   readonly decide: (
     id: string,
     callId: string,
-    approved: boolean
+    decision: Pick<Approval.Decision, "approved" | "why">
   ) => Effect.Effect<void, NoSuchConversation | NothingToDecide | StorageFailed>
   /** Stops the answer, if one is being given, and waits until its tools are gone. */
   readonly stop: (id: string) => Effect.Effect<void, NoSuchConversation | StorageFailed>
@@ -113,8 +124,6 @@ const LISTED = 50
 const SEARCHED = 1000
 const AROUND = 40
 const UNTITLED = "New conversation"
-
-const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
 
 const summaryOf = (session: Session.Session, running: boolean): ConversationSummary => {
   const { title } = session.state
@@ -213,12 +222,12 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
       Context.make(Files.Files, StoreFiles.make(folder)).pipe(Context.add(ChatModel.ChatModel, models.get(model)))
     )
 
-  const begin = Effect.fnUntraced(function*(id: string, { attachments: names, model, question }: Asked) {
+  const begin = Effect.fnUntraced(function*(id: string, { attachments: named, model, question }: Asked) {
     const session = yield* read(id)
     const folder = yield* files.folderOf(id)
     const reachable = StoreFiles.make(folder)
-    const attachments = yield* Effect.forEach(names, (name) =>
-      Effect.flatMap(
+    const attachments = yield* Effect.forEach(named, (name) =>
+      typeof name !== "string" ? Effect.succeed(name) : Effect.flatMap(
         Effect.mapError(reachable.stat(name), failed),
         Option.match({
           onNone: () => Effect.fail(ConversationFiles.noFile(name)),
@@ -231,7 +240,7 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
     const history = messagesOf(yield* readLog(open === undefined ? session : yield* read(id)))
     const { id: conversation, user } = session.ref
     const runId = runIdOf(session.ref, crypto.randomUUID())
-    yield* runs.start(agent, { message: question, attachments, history, runId, conversation, user }).pipe(
+    yield* runs.start(yield* agent, { message: question, attachments, history, runId, conversation, user }).pipe(
       Effect.provide(inConversation(folder, model)),
       Effect.catchTags({
         TooManyRuns: ({ limit }) => Effect.fail(new TooManyRuns({ limit })),
@@ -247,7 +256,7 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
     const run = unfinishedRun(yield* read(id, 0))
     if (run === undefined || lives.has(id)) return false
     const folder = yield* files.folderOf(id)
-    yield* Effect.mapError(Effect.provide(runs.resume(agent, run), inConversation(folder, undefined)), failed)
+    yield* Effect.mapError(Effect.provide(runs.resume(yield* agent, run), inConversation(folder, undefined)), failed)
     yield* follow(id, run)
     return true
   })
@@ -261,10 +270,14 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
     Stream.runForEach(({ ref }) => Effect.ignoreLogged(takeUp(ref.id)))
   )
 
-  const decide = Effect.fn("Conversations.decide")(function*(id: string, callId: string, approved: boolean) {
+  const decide = Effect.fn("Conversations.decide")(function*(
+    id: string,
+    callId: string,
+    decision: Pick<Approval.Decision, "approved" | "why">
+  ) {
     const run = unfinishedRun(yield* read(id, 0))
     if (run === undefined) return yield* new NothingToDecide()
-    const { outcome, running } = yield* runs.approve(run, callId, { approved, by: identity.name }).pipe(
+    const { outcome, running } = yield* runs.approve(run, callId, { ...decision, by: identity.name }).pipe(
       Effect.mapError((error) => error._tag === "RunStateError" ? new NothingToDecide() : failed(error))
     )
     if (lives.has(id)) return
@@ -324,6 +337,8 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
         })
       })
     }),
+    find: (id) => Effect.map(read(id, 0), (session) => summaryOf(session, lives.has(id))),
+    runs: Stream.flatMap(Stream.fromEffect(owner), ({ user }) => runs.list({ user })),
     delete: Effect.fnUntraced(function*(id) {
       yield* stop(id)
       const ref = yield* refOf(id)

@@ -1,5 +1,6 @@
 /** Everything that can be set from outside, in one place; README lists the same table. */
 import * as Config from "effect/Config"
+import { mcpServers } from "./McpServers.ts"
 
 const text = (name: string) => Config.option(Config.nonEmptyString(name))
 
@@ -47,6 +48,8 @@ export const DemoConfig = Config.all({
   filesAddress: text("STORE_S3_ENDPOINT"),
   /** Where traces and metrics are sent, over OTLP: the address of a collector, such as http://127.0.0.1:4318. */
   collector: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
+  /** MCP servers whose tools the assistant may use beside its own, by name. */
+  mcpServers: mcpServers("SENNIT_MCP_SERVERS"),
   /** Private hosts that fetch_url may reach, such as 127.0.0.1:8080. */
   allowedHosts: hosts("SENNIT_ALLOW_HOSTS")
 })

@@ -1,6 +1,7 @@
 /** Why the demo cannot start. What a person can do wrong on its page is in Api.ts. */
 import type { PlatformError } from "@effect/platform/Error"
 import type { ServeError } from "@effect/platform/HttpServerError"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
 export const isMissing = (error: PlatformError): boolean => error._tag === "SystemError" && error.reason === "NotFound"
@@ -10,7 +11,7 @@ export const isThere = (error: PlatformError): boolean =>
 /** The data folder cannot be used; nothing in it was changed. */
 export class DataFolderError extends Schema.TaggedError<DataFolderError>()("DataFolderError", {
   folder: Schema.String,
-  reason: Schema.Literal("NoPermission", "NotAFolder", "BadKeyFile", "Failed"),
+  reason: Schema.Literal("NoPermission", "NoSpace", "NotAFolder", "BadKeyFile", "Failed"),
   detail: Schema.String
 }) {
   static readonly from = (folder: string) => (error: PlatformError): DataFolderError => {
@@ -21,12 +22,17 @@ export class DataFolderError extends Schema.TaggedError<DataFolderError>()("Data
     if (reason === "AlreadyExists" || reason === "BadResource") {
       return new DataFolderError({ folder, reason: "NotAFolder", detail: "there is a file of this name." })
     }
-    return new DataFolderError({ folder, reason: "Failed", detail: error.message })
+    const code = Predicate.hasProperty(error.cause, "code") ? error.cause.code : undefined
+    if (code === "EROFS") return new DataFolderError({ folder, reason: "NoPermission", detail: "it cannot be written." })
+    if (code === "ENOSPC") return new DataFolderError({ folder, reason: "NoSpace", detail: "the disk is full." })
+    return new DataFolderError({ folder, reason: "Failed", detail: `${error.message}.` })
   }
 
   override get message() {
     return `The data folder ${this.folder} cannot be used: ${this.detail} Nothing was changed. ` +
-      "Set SENNIT_DATA to a folder that you may write."
+      (this.reason === "NoSpace"
+        ? "Free space, or set SENNIT_DATA to a folder on another disk."
+        : "Set SENNIT_DATA to a folder that you may write.")
   }
 }
 

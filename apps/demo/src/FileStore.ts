@@ -9,8 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { StorageFailed } from "./Api.ts"
+import type { StorageFailed } from "./Api.ts"
 import type { DemoConfig } from "./DemoConfig.ts"
+import { failed } from "./StorageProblem.ts"
 
 export class FileStore extends Context.Tag("@sennit/demo/FileStore")<FileStore, {
   /** In words for people. */
@@ -20,8 +21,6 @@ export class FileStore extends Context.Tag("@sennit/demo/FileStore")<FileStore, 
   /** Removes every file of a conversation, and answers how many there were. */
   readonly removeAll: (conversation: string) => Effect.Effect<number, StorageFailed>
 }>() {}
-
-const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
 
 /** Deletes what is listed; `sweep` removes what a listing does not show. */
 const removeAll = (store: Store.StoreOf<Store.Common>, sweep: (id: string) => Effect.Effect<void, StorageFailed>) =>

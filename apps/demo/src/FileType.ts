@@ -35,10 +35,18 @@ const isWebp = (head: Uint8Array) =>
 
 const hasUtf16Mark = (head: Uint8Array) => startsWith(head, [0xff, 0xfe]) || startsWith(head, [0xfe, 0xff])
 
+/** What may stand before the root of an XML document. */
+const prologue = /^\uFEFF?\s*(?:<\?xml[^>]*>\s*|<!--[^]*?-->\s*|<!DOCTYPE[^>]*>\s*)*/i
+const SVG_SIGHT = 4096
+
+const isSvg = (head: Uint8Array) =>
+  new TextDecoder().decode(head.subarray(0, SVG_SIGHT)).replace(prologue, "").startsWith("<svg")
+
 /** By the beginning of the file, of any length. */
 export const fileType = (head: Uint8Array): FileType => {
   const known = signatures.find(({ bytes }) => startsWith(head, bytes))
   if (known !== undefined) return known.is
   if (isWebp(head)) return image("image/webp")
+  if (isSvg(head)) return image("image/svg+xml")
   return head.includes(0) && !hasUtf16Mark(head) ? other("not text") : { type: "text" }
 }

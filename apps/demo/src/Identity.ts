@@ -7,7 +7,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
-import { StorageFailed } from "./Api.ts"
+import type { StorageFailed } from "./Api.ts"
+import { failed } from "./StorageProblem.ts"
 
 export interface Owner {
   readonly app: Session.AppName
@@ -15,6 +16,9 @@ export interface Owner {
 }
 
 export const app = Session.AppName.make("sennit")
+
+/** Whose an id is: a name has no `#`. */
+export const nameOf = (user: string): string => user.split("#", 1)[0] ?? user
 
 export class Identity extends Context.Tag("@sennit/demo/Identity")<Identity, {
   readonly name: string
@@ -34,7 +38,7 @@ const make = Effect.fnUntraced(function*(name: string) {
       Effect.catchAll((error) =>
         error._tag === "DecryptionError" && error.reason === "KeyShredded"
           ? findFrom(generation + 1)
-          : Effect.fail(new StorageFailed({ detail: error.message }))
+          : Effect.fail(failed(error))
       )
     )
   }

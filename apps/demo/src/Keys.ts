@@ -117,6 +117,11 @@ export const layer = (folder: string): KeysLayer =>
       fs.makeDirectory(folder, { recursive: true, mode: 0o700 }),
       DataFolderError.from(folder)
     )
+    // Asked before anything is opened: a database that cannot be written may leave files beside it.
+    yield* Effect.mapError(
+      fs.access(folder, { readable: true, writable: true }),
+      () => new DataFolderError({ folder, reason: "NoPermission", detail: "it cannot be written." })
+    )
     const { key, passphrase } = yield* SecureSessionsConfig.keys
     const name = Option.isSome(key) ? SecureSessionsConfig.keyName : SecureSessionsConfig.passphraseName
     const found: KeysLayer = Option.isNone(key) && Option.isNone(passphrase)

@@ -1,10 +1,11 @@
 /** The whole wiring: five packages that know nothing of each other, put together as layers. */
 import * as Path from "@effect/platform/Path"
-import { Agent, AgentRuns, AgentTool, CodeSandbox, Documents, Toolset } from "@sennit/agent"
+import { Agent, AgentRuns, AgentTool, Charts, CodeSandbox, Documents, Toolset } from "@sennit/agent"
 import * as NetWebClient from "@sennit/agent/adapters/NetWebClient"
 import * as VaultMemory from "@sennit/agent/adapters/VaultMemory"
 import * as Memory from "@sennit/agent/Memory"
 import * as Calculate from "@sennit/agent/tools/Calculate"
+import * as DrawChart from "@sennit/agent/tools/DrawChart"
 import * as FetchUrl from "@sennit/agent/tools/FetchUrl"
 import * as QueryTable from "@sennit/agent/tools/QueryTable"
 import * as ReadFile from "@sennit/agent/tools/ReadFile"
@@ -18,7 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Accounts from "./Accounts.ts"
-import { ServerInfo } from "./Api.ts"
+import { ServerInfo, ToolList } from "./Api.ts"
 import * as Conversations from "./Conversations.ts"
 import * as Databases from "./Databases.ts"
 import type { DemoConfig } from "./DemoConfig.ts"
@@ -30,11 +31,12 @@ import * as Keys from "./Keys.ts"
 import * as Models from "./Models.ts"
 import * as Notes from "./Notes.ts"
 import * as OnDisk from "./OnDisk.ts"
+import * as OtherTools from "./OtherTools.ts"
 import * as People from "./People.ts"
 import * as Privacy from "./Privacy.ts"
 import * as Rotation from "./Rotation.ts"
 import * as RunLog from "./RunLog.ts"
-import { About } from "./Server.ts"
+import { About, Tools } from "./Server.ts"
 
 const instructions =
   "You help one person with their files, with calculations, with pages of the web and with what they told " +
@@ -55,8 +57,16 @@ const tools = [
 const assistant = Agent.make({
   name: "sennit",
   instructions,
-  tools: Toolset.make(...tools, AgentTool.approved(RunCode.tool))
+  tools: Toolset.make(...tools, DrawChart.tool, AgentTool.approved(RunCode.tool))
 })
+
+/** With the tools of other servers that are there now. */
+const assistantNow = Effect.map(OtherTools.OtherTools, ({ toolset }) =>
+  Effect.map(toolset, (others) =>
+    Agent.make({ name: assistant.name, instructions, tools: Toolset.merge(assistant.tools, others) })))
+
+/** The name under which programs ask. */
+export const agentName = assistant.name
 
 /** Behind protocols in which nobody can be asked. */
 export const forPrograms = Agent.make({ name: "sennit", instructions, tools: Toolset.make(...tools) })
@@ -78,7 +88,6 @@ const about = (config: DemoConfig, folder: string) =>
         dataFolder: folder,
         person: config.user,
         keySource: source,
-        tools: assistant.tools.modelTools.map(({ description, name }) => ({ name, description })),
         sessionsIn: Option.isNone(config.databaseUrl) ? "sessions.db" : "PostgreSQL",
         filesIn: where,
         inClear: ["memory (memory.db)", `attached files (${where})`]
@@ -86,15 +95,29 @@ const about = (config: DemoConfig, folder: string) =>
     })
   )
 
+const toolList = Layer.effect(
+  Tools,
+  Effect.zipWith(assistantNow, OtherTools.OtherTools, (now, { servers }) =>
+    Effect.zipWith(now, servers, ({ tools: all }, states) =>
+      new ToolList({
+        tools: Array.from(all.tools.values(), ({ description, name, needsApproval }) => ({
+          name,
+          description,
+          asks: needsApproval({})
+        })),
+        servers: states.map(OtherTools.describe)
+      })))
+)
+
 /** What is one person's own. */
 const ownOf = (goesOn: boolean) => (name: string) =>
-  Layer.unwrapEffect(Effect.map(Effect.orDie(MemoryScope.user(name)), (scope) => {
+  Layer.unwrapEffect(Effect.map(Effect.all([assistantNow, Effect.orDie(MemoryScope.user(name))]), ([agent, scope]) => {
     const memory = Layer.effect(
       Memory.Memory,
       Effect.map(MemoryVault.MemoryVault, (vault) => VaultMemory.make(vault.scoped(scope)))
     )
     return Layer.mergeAll(Privacy.layer(scope), OnDisk.layer, Notes.layer(scope), Health.layer(scope)).pipe(
-      Layer.provideMerge(Conversations.layer({ agent: assistant, goesOn })),
+      Layer.provideMerge(Conversations.layer({ agent, goesOn })),
       Layer.provideMerge(EventHub.layer),
       Layer.provideMerge(memory),
       Layer.provide(Identity.layer(name))
@@ -111,12 +134,14 @@ export const layer = (config: DemoConfig, { goesOn }: { readonly goesOn: boolean
     const folder = path.resolve(config.dataFolder)
     const [sessions, vault] = yield* Databases.make(config, folder)
     const web = NetWebClient.layer({ hosts: config.allowedHosts })
-    return Layer.mergeAll(People.layer(ownOf(goesOn)), Rotation.layer, about(config, folder)).pipe(
+    return Layer.mergeAll(People.layer(ownOf(goesOn)), Rotation.layer, about(config, folder), toolList).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
           AgentRuns.layer({ maxRunning: RUNS_AT_ONCE }).pipe(Layer.provide(RunLog.layer(Identity.app))),
           Documents.layer(),
+          Charts.layer(),
           CodeSandbox.layer(),
+          OtherTools.layer(config.mcpServers),
           Models.layer(config),
           Accounts.layer(config),
           web

@@ -7,7 +7,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { MemoryChanged, MemoryRevision, MemorySummary, StorageFailed } from "./Api.ts"
+import { MemoryChanged, MemoryRevision, MemorySummary, type StorageFailed } from "./Api.ts"
+import { failed } from "./StorageProblem.ts"
 
 /** The most that the page lists. */
 const LISTED = 200
@@ -49,8 +50,6 @@ const summary = (memory: Memory.Memory, why?: MemorySummary["why"]) =>
 
 const isSo = (at: number) => ({ validFrom, validTo }: MemorySummary) =>
   validFrom <= at && (validTo === null || at < validTo)
-
-const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
 
 const decodeId = Schema.decodeUnknownOption(Memory.MemoryId)
 

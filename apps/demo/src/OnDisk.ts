@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { NoSuchConversation, StorageFailed, StoredRecord } from "./Api.ts"
 import { Identity } from "./Identity.ts"
+import { failed } from "./StorageProblem.ts"
 
 export class OnDisk extends Context.Tag("@sennit/demo/OnDisk")<OnDisk, {
   /** The newest records of the conversation, oldest first. */
@@ -22,8 +23,6 @@ export class OnDisk extends Context.Tag("@sennit/demo/OnDisk")<OnDisk, {
 const SHOWN_RECORDS = 3
 const SHOWN_BYTES = 128
 const SHOWN_CHARACTERS = 600
-
-const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
 
 const decodeId = Schema.decodeUnknown(Session.SessionId)
 

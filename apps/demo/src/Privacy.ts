@@ -13,11 +13,12 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
-import { Receipt, StorageFailed } from "./Api.ts"
+import { Receipt, type StorageFailed } from "./Api.ts"
 import { Conversations } from "./Conversations.ts"
 import { EventHub } from "./EventHub.ts"
 import { FileStore } from "./FileStore.ts"
 import { Identity } from "./Identity.ts"
+import { failed } from "./StorageProblem.ts"
 
 export class Privacy extends Context.Tag("@sennit/demo/Privacy")<Privacy, {
   /**
@@ -28,8 +29,6 @@ export class Privacy extends Context.Tag("@sennit/demo/Privacy")<Privacy, {
   /** All that is kept, in JSON lines; the last line says how many came before it. */
   readonly export: Stream.Stream<string, StorageFailed>
 }>() {}
-
-const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
 
 const recordOf = (record: Erasure.ExportRecord) => {
   switch (record._tag) {

@@ -19,11 +19,20 @@ type World = CodeSandbox.CodeSandbox | Documents.Documents | WebClient.WebClient
 /** What one program may use for one person. */
 export type Needs = World | Files.Files | Memory.Memory
 
-const refusal = (status: number, type: string) => ({ message }: { readonly message: string }) =>
+export const refusal = (status: number, type: string) => ({ message }: { readonly message: string }) =>
   new AgentError.EndpointError({ status, type, detail: message })
 
+/** Whoever the cookie, the key or the bearer token of a request belongs to. */
+export const authenticate: Effect.Effect<Endpoint.Options<never>["authenticate"], never, Accounts> = Effect.map(
+  Accounts,
+  (accounts) => ({ request }) =>
+    Effect.mapError(
+      accounts.nameOf(request.headers),
+      (error) => refusal(error._tag === "NotSignedIn" ? 401 : 503, "authentication_error")(error)
+    )
+)
+
 const makeOptions = Effect.fnUntraced(function*(agent: Agent.Agent<Needs>) {
-  const accounts = yield* Accounts
   const people = yield* People
   const models = yield* Models
   const world = yield* Effect.context<World>()
@@ -31,11 +40,7 @@ const makeOptions = Effect.fnUntraced(function*(agent: Agent.Agent<Needs>) {
   const files = yield* Layer.build(Files.layerMemory({}))
   const options: Endpoint.Options<Needs> = {
     agents: { [agent.name]: agent },
-    authenticate: ({ request }) =>
-      Effect.mapError(
-        accounts.nameOf(request.headers),
-        (error) => refusal(error._tag === "NotSignedIn" ? 401 : 503, "authentication_error")(error)
-      ),
+    authenticate: yield* authenticate,
     services: ({ user }) =>
       Effect.map(Effect.mapError(people.get(user), refusal(503, "runtime_error")), ({ memory }) =>
         world.pipe(

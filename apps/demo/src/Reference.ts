@@ -34,6 +34,16 @@ const plain: ReadonlyArray<readonly [route: string, what: string]> = [
     "The assistant in OpenAI's protocol, streamed or whole; its model is called sennit. GET /v1/models lists it."
   ],
   ["POST /openai/deployments/sennit/chat/completions", "The same in DIAL's."],
+  [
+    "POST /runs",
+    "Starts a run of the agent called sennit in a conversation, or in a new one: { agent, message, conversation?, attachments? }. GET /runs lists them."
+  ],
+  [
+    "GET /runs/:id/events",
+    "Server-sent events of one run, in the agent's own form; goes on after Last-Event-ID. Leaving does not stop the run."
+  ],
+  ["DELETE /runs/:id", "Stops it. GET shows how far it is, POST /runs/:id/resume goes on with it."],
+  ["POST /runs/:id/approvals/:call", "Decides about a call that waits: { approved, why? }."],
   ["GET /health", "Whether everything can be read; 503 when something cannot."],
   ["GET /metrics", "Measurements in Prometheus' text format."],
   ["GET /openapi.json", "The typed API as OpenAPI 3.1."]

@@ -8,14 +8,13 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { KeyStatus, RotationRefused, StorageFailed } from "./Api.ts"
 import { Keys } from "./Keys.ts"
+import { failed } from "./StorageProblem.ts"
 
 export class Rotation extends Context.Tag("@sennit/demo/Rotation")<Rotation, {
   readonly status: Effect.Effect<KeyStatus, StorageFailed>
   /** May be stopped at any moment, and goes on when it is called again. */
   readonly rotate: Effect.Effect<KeyStatus, StorageFailed | RotationRefused>
 }>() {}
-
-const failed = (error: { readonly message: string }) => new StorageFailed({ detail: error.message })
 
 const make = Effect.gen(function*() {
   const keys = yield* Keys

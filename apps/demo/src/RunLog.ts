@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { StorageFailed } from "./Api.ts"
+import { failed } from "./StorageProblem.ts"
 import { makeProjection, type ThreadEvent } from "./Thread.ts"
 
 /** What one event of a session holds: a stretch of a run's log. */
@@ -115,8 +116,9 @@ export const unfinishedRun = ({ state }: Session.Session): string | undefined =>
 
 // --- the journal -------------------------------------------------------------------------------------------------
 
-/** A run of this process: its session, and what is not written yet. */
+/** A run of this process: its agent, its session, and what is not written yet. */
 interface Kept {
+  agent: string
   session: Session.Session
   growing: Array<AgentEvent.AgentEvent>
 }
@@ -159,12 +161,12 @@ const makeJournal = Effect.fnUntraced(function*(app: Session.AppName) {
     if (events.some(({ _tag }) => _tag === "RunFinished")) kept.delete(runId)
   })
 
-  const keep = Effect.fnUntraced(function*(runId: string) {
+  const keep = Effect.fnUntraced(function*(runId: string, agent = "") {
     const known = kept.get(runId)
     if (known !== undefined) return known
     const session = yield* open(runId)
     if (Option.isNone(session)) return yield* failure(runId)({ message: "Its conversation is gone." })
-    const run: Kept = { session: session.value, growing: [] }
+    const run: Kept = { agent, session: session.value, growing: [] }
     kept.set(runId, run)
     return run
   })
@@ -183,6 +185,17 @@ const makeJournal = Effect.fnUntraced(function*(app: Session.AppName) {
     return Option.some({ runId, agent: first.agent, user, conversation, seq: last?.seq ?? 0, outcome })
   }
 
+  /** A run that has done nothing yet is there all the same. */
+  const newborn = (runId: string): Option.Option<RunStore.RunRecord> =>
+    Option.map(Option.fromNullable(kept.get(runId)), ({ agent, session: { ref: { id: conversation, user } } }) => ({
+      runId,
+      agent,
+      user,
+      conversation,
+      seq: 0,
+      outcome: undefined
+    }))
+
   const listOf = (user: string) =>
     sessions.list({ app, user: Session.UserId.make(user) }).pipe(
       Stream.mapEffect(({ ref }) => sessions.get(ref)),
@@ -197,13 +210,14 @@ const makeJournal = Effect.fnUntraced(function*(app: Session.AppName) {
     )
 
   return RunStore.RunStore.of({
-    create: ({ runId }) => Effect.asVoid(keep(runId)),
+    create: ({ agent, runId }) => Effect.asVoid(keep(runId, agent)),
     append: Effect.fnUntraced(function*(runId, events) {
       const run = yield* keep(runId)
       run.growing.push(...events)
       if (events.some(settles)) yield* write(runId, run)
     }),
-    get: (runId) => Effect.map(read(runId), ({ events }) => recordOf(runId, events)),
+    get: (runId) =>
+      Effect.map(read(runId), ({ events }) => Option.orElse(recordOf(runId, events), () => newborn(runId))),
     input: (runId) =>
       Effect.map(read(runId), ({ before, events: [first] }) =>
         first?._tag === "RunStarted"
@@ -258,7 +272,7 @@ export const followRun = ({ begun, live, publish }: {
     yield* publish(events.flatMap(project))
     if (first) yield* begun
   })
-  const explain = ({ message }: { readonly message: string }) =>
+  const explain = (error: AgentError.RunStoreError) =>
     publish([{
       type: "block",
       block: {
@@ -266,7 +280,7 @@ export const followRun = ({ begun, live, publish }: {
         id: `${live.run}-end`,
         outcome: "failed",
         model: "",
-        message,
+        message: failed(error).detail,
         durationMs: 0,
         toolsDone: 0
       }

@@ -15,12 +15,13 @@ import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
 import { Accounts, COOKIE, SIGNED_IN_FOR } from "./Accounts.ts"
 import {
+  cutOff,
   DemoApi,
-  FileRefused,
   FileSummary,
   HealthReport,
   ServerInfo,
   SignedIn,
+  type ToolList,
   UiEvents,
   UploadRefusal
 } from "./Api.ts"
@@ -36,6 +37,9 @@ import { Rotation } from "./Rotation.ts"
 /** What the server says about itself. */
 export class About extends Context.Tag("@sennit/demo/About")<About, ServerInfo>() {}
 
+/** What the assistant can use now. */
+export class Tools extends Context.Tag("@sennit/demo/Tools")<Tools, Effect.Effect<ToolList>>() {}
+
 /** Does something with what is the asking person's own. */
 const own = <A, E>(use: (person: Context.Tag.Service<Person>) => Effect.Effect<A, E>) => Effect.flatMap(Person, use)
 
@@ -50,7 +54,7 @@ const conversationsLive = HttpApiBuilder.group(DemoApi, "conversations", (handle
       own(({ conversations }) => conversations.preview(path.conversation, urlParams.name)))
     .handle("decide", ({ path, payload: { approved, callId } }) =>
       own(({ conversations }) =>
-        conversations.decide(path.conversation, callId, approved)
+        conversations.decide(path.conversation, callId, { approved })
       ))
     .handle("resume", ({ path }) =>
       own(({ conversations }) =>
@@ -82,16 +86,11 @@ const privacyLive = HttpApiBuilder.group(DemoApi, "privacy", (handlers) =>
     .handle("erase", () => own(({ privacy }) => Effect.uninterruptible(privacy.erase)))
     .handle("stored", ({ path }) => own(({ onDisk }) => onDisk.stored(path.conversation))))
 
-const serverLive = HttpApiBuilder.group(
-  DemoApi,
-  "server",
-  (handlers) =>
-    Effect.map(
-      About,
-      (about) =>
-        handlers.handle("info", () => own(({ name }) => Effect.succeed(new ServerInfo({ ...about, person: name }))))
-    )
-)
+const serverLive = HttpApiBuilder.group(DemoApi, "server", (handlers) =>
+  Effect.map(Effect.all([About, Tools]), ([about, tools]) =>
+    handlers
+      .handle("info", () => own(({ name }) => Effect.succeed(new ServerInfo({ ...about, person: name }))))
+      .handle("tools", () => tools)))
 
 const signInCookie = HttpApiSecurity.apiKey({ in: "cookie", key: COOKIE })
 
@@ -138,8 +137,8 @@ const upload = HttpLayerRouter.use((router) =>
         Effect.gen(function*() {
           const { conversation, name } = yield* HttpLayerRouter.schemaPathParams(filePath)
           const { conversations } = yield* people.of(request.headers)
-          const incomplete = () => new FileRefused({ name, reason: "Incomplete", detail: "The upload was cut off." })
-          const stored = yield* conversations.putFile(conversation, name, Stream.mapError(request.stream, incomplete))
+          const bytes = Stream.mapError(request.stream, () => cutOff(name))
+          const stored = yield* conversations.putFile(conversation, name, bytes)
           return yield* HttpServerResponse.schemaJson(FileSummary)(stored)
         }).pipe(
           Effect.catchTags({

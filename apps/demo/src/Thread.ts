@@ -49,6 +49,8 @@ class Projection {
   private run: RunBlock | undefined
   private finishedSteps = 0
   private readonly tools = new Map<string, ToolBlock>()
+  /** Stages inside calls, and what they are in. */
+  private readonly stages = new Map<string, string>()
 
   private changeTool(callId: string, change: Partial<ToolBlock>): ReadonlyArray<ThreadEvent> {
     const before = this.tools.get(callId)
@@ -98,9 +100,17 @@ class Projection {
   private beginTool({ at, callId, name, seq }: typeof AgentEvent.ToolCallStarted.Type): ReadonlyArray<ThreadEvent> {
     this.text = undefined
     const id = `${this.runId}-${seq}`
-    const empty = { arguments: "", result: "", untrusted: false, durationMs: 0 }
+    const empty = { arguments: "", result: "", files: [], untrusted: false, durationMs: 0 }
     this.tools.set(callId, { type: "tool", id, callId, name, status: "arriving", startedAt: at, ...empty })
     return this.changeTool(callId, {})
+  }
+
+  /** A stage inside a call belongs to it. */
+  private addFile({ attachment: { name, size, type }, stageId }: typeof AgentEvent.AttachmentAdded.Type) {
+    let callId: string | undefined = stageId
+    while (callId !== undefined && !this.tools.has(callId)) callId = this.stages.get(callId)
+    const tool = this.tools.get(callId ?? "")
+    return tool === undefined ? [] : this.changeTool(tool.callId, { files: [...tool.files, { name, size, type }] })
   }
 
   /** Text that was not complete is asked for again. */
@@ -157,6 +167,11 @@ class Projection {
           untrusted: event.untrusted,
           durationMs: event.durationMs
         })
+      case "StageOpened":
+        this.stages.set(event.stageId, event.parentId)
+        return []
+      case "AttachmentAdded":
+        return this.addFile(event)
       case "ApprovalRequested":
         return this.changeTool(event.callId, { arguments: pretty(event.arguments), status: "waiting" })
       case "ApprovalResolved":

@@ -31,8 +31,9 @@ import { CannotListen, Quietly } from "./DemoError.ts"
 import * as Layers from "./Layers.ts"
 import { People } from "./People.ts"
 import { addressOf } from "./Place.ts"
+import * as ProgramRuns from "./ProgramRuns.ts"
 import * as Programs from "./Programs.ts"
-import { About, routes } from "./Server.ts"
+import { About, routes, Tools } from "./Server.ts"
 
 // --- serve -------------------------------------------------------------------------------------------------------
 
@@ -49,6 +50,8 @@ const announce = Effect.gen(function*() {
   const about = yield* About
   // What was cut off goes on now, not when somebody looks.
   yield* Effect.flatMap(People, ({ get }) => get(about.person))
+  // Servers of tools are started now, not at the first question.
+  yield* Effect.forkScoped(yield* Tools)
   const [model] = about.models
   const { address } = yield* HttpServer.HttpServer
   yield* Console.log([
@@ -73,12 +76,13 @@ const observed = ({ collector }: DemoConfig) =>
 const serve = Command.make("serve", {}, () =>
   Effect.gen(function*() {
     const config = yield* DemoConfig
-    const server = HttpLayerRouter.serve(Layer.merge(routes, Programs.layer(Layers.forPrograms)), {
+    const programs = Layer.merge(Programs.layer(Layers.forPrograms), ProgramRuns.layer(Layers.agentName))
+    const server = HttpLayerRouter.serve(Layer.merge(routes, programs), {
       disableLogger: true,
       disableListenLog: true
     })
     return yield* Layer.launch(
-      Layer.effectDiscard(announce).pipe(
+      Layer.scopedDiscard(announce).pipe(
         Layer.provideMerge(server),
         Layer.provide(Layers.layer(config, { goesOn: true })),
         Layer.provide(httpServer(config.port)),

@@ -1,6 +1,8 @@
 /** Kill it and go on: an answer that is cut off is completed, and no tool is run twice. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { createServer, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
 import { audit } from "./servers/axe.ts"
 import { missingBrowser, openPage } from "./servers/browser.ts"
 import { command, printed, startCommand, startDemo, temporaryFolder } from "./servers/demo.ts"
@@ -16,6 +18,35 @@ const resultsIn = (body: string | undefined) => {
   const { messages }: Request = JSON.parse(body ?? "{\"messages\":[]}")
   return messages.filter(({ role }) => role === "tool").map(({ content }) => content)
 }
+
+/** A site with a page that comes at once, and one that waits for `answer`; it says what it was asked for. */
+const pages = Effect.acquireRelease(
+  does(async () => {
+    const asked: Array<string> = []
+    const waiting: Array<() => void> = []
+    const held: Array<ServerResponse> = []
+    const server = createServer((request, response) => {
+      asked.push(request.url ?? "")
+      waiting.splice(0).forEach((wake) => wake())
+      response.setHeader("content-type", "text/plain")
+      if (request.url === "/slow") held.push(response)
+      else response.end("quick words")
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const isAskedFor = async (url: string, times = 1): Promise<void> => {
+      if (asked.filter((one) => one === url).length >= times) return
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      return isAskedFor(url, times)
+    }
+    const answer = () => held.forEach((response) => response.end("slow words"))
+    return { asked, answer, isAskedFor, port: (server.address() as AddressInfo).port, server }
+  }),
+  ({ server }) =>
+    Effect.sync(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+)
 
 interface Answer {
   readonly answer: string
@@ -76,6 +107,51 @@ describe("an answer that kill -9 has cut off", () => {
       const again = yield* command(["run", "--resume", session?.id ?? ""], env)
       assert.strictEqual(again.code, 1)
       assert.include(again.stderr, "has come to its end")
+    }))
+  it.scopedLive("in the middle of a tool goes on: what had finished is not asked for again, what was cut off is", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const model = yield* modelServer
+      const site = yield* pages
+      const env = {
+        SENNIT_DATA: data,
+        OPENAI_BASE_URL: model.address,
+        SENNIT_ALLOW_HOSTS: `127.0.0.1:${site.port}`
+      }
+      const first = yield* startDemo(env)
+      const created = yield* does(() => fetch(`${first.address}/api/conversations`, { method: "POST" }))
+      const { id }: { readonly id: string } = yield* does(() => created.json())
+      const url = (name: string) => JSON.stringify({ urls: [`http://127.0.0.1:${site.port}/${name}`] })
+      const question = JSON.stringify({ question: "Read both", attachments: [] })
+      yield* does(() =>
+        fetch(`${first.address}/api/conversations/${id}/runs`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: question
+        })
+      )
+      yield* model.finish(call(0, "a", "fetch_url", url("quick")), end("tool_calls"))
+      yield* model.finish(
+        call(0, "b", "fetch_url", url("slow")),
+        call(1, "c", "run_code", "{\"language\":\"javascript\",\"code\":\"6*7\"}"),
+        end("tool_calls")
+      )
+      yield* does(() => site.isAskedFor("/slow"))
+      // What the page shows is in the log.
+      const { blocks } = yield* Effect.repeat(
+        does(async (): Promise<{ readonly blocks: ReadonlyArray<{ readonly status?: string }> }> =>
+          (await fetch(`${first.address}/api/conversations/${id}`)).json()
+        ),
+        { until: (found) => found.blocks.some(({ status }) => status === "waiting") }
+      )
+      assert.deepStrictEqual(blocks.flatMap(({ status = [] }) => status), ["done", "running", "waiting"])
+      yield* first.kill("SIGKILL")
+      yield* startDemo(env)
+      yield* does(() => site.isAskedFor("/slow", 2))
+      assert.deepStrictEqual(site.asked, ["/quick", "/slow", "/slow"])
+      yield* does(async () => site.answer())
+      // The code waits for its person, as before; the model has not been asked again.
+      assert.strictEqual(model.requests.length, 2)
     }))
 })
 

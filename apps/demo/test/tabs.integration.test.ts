@@ -1,58 +1,13 @@
 /** Several tabs of one browser, connections that break, and reading while an answer grows. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
-import { connect, createServer, type Socket } from "node:net"
-import type { AddressInfo } from "node:net"
+import { randomInt } from "node:crypto"
 import type { BrowserContext, Page } from "playwright-core"
 import { missingBrowser, openContext, openPage, openTab } from "./servers/browser.ts"
 import { startDemo, temporaryFolder } from "./servers/demo.ts"
-import { end, modelServer, text } from "./servers/model.ts"
-
-const does = <A>(work: () => Promise<A>) => Effect.promise(work)
-
-const send = (page: Page, question: string) =>
-  does(async () => {
-    await page.getByLabel("Your message").fill(question)
-    await page.getByLabel("Your message").press("Enter")
-  })
-
-/** Passes connections on to a port, counts what is asked for, and can cut all of them. */
-const wire = (port: number) =>
-  Effect.acquireRelease(
-    does(async () => {
-      const sockets = new Set<Socket>()
-      let asked = ""
-      const server = createServer((from) => {
-        const to = connect(port, "127.0.0.1")
-        for (const [one, other] of [[from, to], [to, from]] as const) {
-          sockets.add(one)
-          one.on("close", () => {
-            sockets.delete(one)
-            other.destroy()
-          })
-          one.on("error", () => other.destroy())
-        }
-        from.on("data", (bytes) => asked += bytes.toString("latin1"))
-        // The server answers to its own name alone.
-        from.on("data", (bytes) => to.write(bytes.toString("latin1").replaceAll(String(own()), String(port)), "latin1"))
-        to.pipe(from)
-      })
-      const own = () => (server.address() as AddressInfo).port
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-      return {
-        address: `http://127.0.0.1:${own()}`,
-        cut: () => sockets.forEach((socket) => socket.destroy()),
-        streams: () => asked.split("GET /api/events").length - 1,
-        close: () => {
-          server.close()
-          sockets.forEach((socket) => socket.destroy())
-        }
-      }
-    }),
-    ({ close }) => Effect.sync(close)
-  )
-
-const live = (page: Page) => does(() => page.getByText("Live", { exact: true }).waitFor())
+import { call, end, modelServer, text } from "./servers/model.ts"
+import { does, live, pause, send } from "./servers/reader.ts"
+import { wire } from "./servers/wire.ts"
 
 const openTabs = (context: BrowserContext, address: string, count: number) =>
   Effect.forEach(Array.from({ length: count }), () => Effect.map(openTab(context, address), ({ page }) => page))
@@ -89,7 +44,7 @@ describe.skipIf(missingBrowser !== undefined)(`tabs${missingBrowser ?? ""}`, () 
       assert.strictEqual(new Set(shown).size, 1)
     }))
 
-  it.scopedLive("go on after the last event when the connection breaks, and say so", () =>
+  it.scopedLive("go on after the last event when the connection breaks at any moment, and say its number", () =>
     Effect.gen(function*() {
       const data = yield* temporaryFolder
       const model = yield* modelServer
@@ -98,19 +53,68 @@ describe.skipIf(missingBrowser !== undefined)(`tabs${missingBrowser ?? ""}`, () 
       const { page } = yield* openPage(address)
       yield* live(page)
       yield* send(page, "Count")
-      let expected = ""
-      for (const round of [1, 2, 3]) {
-        const words = Array.from({ length: 20 }, (_, index) => `${round}.${index} `)
-        yield* model.send(...words.slice(0, 10).map((word) => text(word)))
-        yield* does(() => page.locator(".answer").getByText(`${round}.9`).waitFor())
+      yield* model.send(text("Counting: "))
+      yield* does(() => page.getByText("Counting:").waitFor())
+      const id = new URL(page.url()).pathname.split("/").at(-1)!
+      const { page: uncut } = yield* openPage(`${demo.address}/c/${id}`)
+      const lastEvent = () =>
+        does(async () => {
+          const { at } = await (await fetch(`${demo.address}/api/conversations/${id}`)).json()
+          return Number(String(at).split(".")[1])
+        })
+      let count = 0
+      const word = () => text(`word${++count}${randomInt(5) === 0 ? "\n\n" : " "}`)
+      const some = () => Array.from({ length: 1 + randomInt(12) }, word)
+      const arrived = (at: Page) => does(() => at.locator(".answer").getByText(`word${count}`).last().waitFor())
+      for (let round = 0; round < 10; round++) {
+        yield* model.send(...some())
+        yield* arrived(page)
+        const number = yield* lastEvent()
         cut()
-        yield* model.send(...words.slice(10).map((word) => text(word)))
-        yield* does(() => page.locator(".answer").getByText(`${round}.19`).waitFor())
-        yield* does(() => page.getByText(/^Resumed at event \d+\. Nothing was lost\.$/).first().waitFor())
-        expected += words.join("")
+        yield* model.send(...some())
+        yield* does(() => page.getByText(`Resumed at event ${number}. Nothing was lost.`).first().waitFor())
+        yield* arrived(page)
       }
-      assert.strictEqual((yield* does(() => page.locator(".answer").innerText())).trim(), expected.trim())
-      yield* model.finish(end("stop"))
+      yield* model.finish(call(0, "a", "calculate", "{\"expression\":\"2+3\"}"), end("tool_calls"))
+      yield* model.finish(text("Done."), end("stop"))
+      yield* Effect.forEach([page, uncut], (at) => does(() => at.locator(".finish").waitFor()))
+      // Every word of it, in the same elements.
+      const shown = yield* Effect.forEach([page, uncut], (at) => does(() => at.getByRole("log").innerHTML()))
+      assert.strictEqual(shown[0], shown[1])
+      const words = (yield* does(() => page.locator(".answer").allInnerTexts())).join(" ").match(/word\d+/g)
+      assert.deepStrictEqual(words, Array.from({ length: count }, (_, index) => `word${index + 1}`))
+    }))
+
+  it.scopedLive("ask for one decision between them, and it is carried out once", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const model = yield* modelServer
+      const { address } = yield* startDemo({ SENNIT_DATA: data, OPENAI_BASE_URL: model.address })
+      const context = yield* openContext()
+      const [first] = yield* openTabs(context, address, 1)
+      yield* live(first!)
+      yield* send(first!, "By code, please")
+      yield* model.finish(
+        call(0, "a", "run_code", "{\"language\":\"javascript\",\"code\":\"6*7\"}"),
+        end("tool_calls")
+      )
+      yield* does(() => first!.locator(".tool.waiting").waitFor())
+      const [second] = yield* openTabs(context, first!.url(), 1)
+      const tabs = [first!, second!]
+      yield* Effect.forEach(tabs, (page) => does(() => page.locator(".tool.waiting").waitFor()))
+      yield* Effect.forEach(tabs, pause)
+      // Both hands at once; the one that comes second may find the button gone.
+      yield* does(() =>
+        Promise.allSettled(
+          tabs.map((page) => page.getByRole("button", { name: "Run it", exact: true }).click({ timeout: 2000 }))
+        )
+      )
+      yield* model.finish(text("It is 42."), end("stop"))
+      yield* Effect.forEach(tabs, (page) => does(() => page.getByText("It is 42.").waitFor()))
+      assert.strictEqual(model.requests.length, 2)
+      assert.strictEqual(yield* does(() => first!.locator(".tool").count()), 1)
+      const shown = yield* Effect.forEach(tabs, (page) => does(() => page.getByRole("log").innerText()))
+      assert.strictEqual(shown[0], shown[1])
     }))
 
   it.scopedLive("lose nothing that happens while the conversation they read is on its way", () =>
@@ -182,13 +186,36 @@ describe.skipIf(missingBrowser !== undefined)(`tabs${missingBrowser ?? ""}`, () 
 const paragraphs = (from: number) =>
   Array.from({ length: 30 }, (_, index) => text(`Paragraph ${from + index} of a long answer.\n\n`))
 
+/** Drags with a finger, slowly enough not to fling. */
+const drag = (page: Page, down: number) =>
+  does(async () => {
+    const client = await page.context().newCDPSession(page)
+    await client.send("Input.synthesizeScrollGesture", {
+      x: 600,
+      y: 300,
+      yDistance: down,
+      gestureSourceType: "touch",
+      preventFling: true
+    })
+  })
+
+/** Every way to go up that a browser knows. */
+const ways: Readonly<Record<string, (page: Page) => Effect.Effect<unknown>>> = {
+  "the wheel": (page) => does(() => page.mouse.wheel(0, -120)),
+  "PageUp": (page) => does(() => page.keyboard.press("PageUp")),
+  "a finger": (page) => drag(page, 150),
+  // Headless browsers draw no scrollbar; one that is dragged sets the offset in the same way.
+  "the scrollbar": (page) => does(() => page.getByRole("log").evaluate((log) => log.scrollBy(0, -150)))
+}
+
 describe.skipIf(missingBrowser !== undefined)(`the reader${missingBrowser ?? ""}`, () => {
-  it.scopedLive("is not moved while reading, and follows again by one button", () =>
+  it.scopedLive("is not moved while reading, however the end was left, and follows again by End or one button", () =>
     Effect.gen(function*() {
       const data = yield* temporaryFolder
       const model = yield* modelServer
       const { address } = yield* startDemo({ SENNIT_DATA: data, OPENAI_BASE_URL: model.address })
-      const { page } = yield* openPage(address)
+      const { page } = yield* Effect.flatMap(openContext({ hasTouch: true }), (context) => openTab(context, address))
+      yield* live(page)
       const log = page.getByRole("log")
       const top = () => does(() => log.evaluate((element) => Math.round(element.scrollTop)))
       yield* send(page, "Tell me much")
@@ -197,32 +224,46 @@ describe.skipIf(missingBrowser !== undefined)(`the reader${missingBrowser ?? ""}
       // The question stays in sight: the answer has grown past the end of the view.
       assert.isTrue(yield* does(() => page.locator(".question").isVisible()))
       yield* does(() => page.locator(".question p").hover())
-      yield* does(() => log.focus())
-      yield* does(() => page.keyboard.press("End"))
       // Browsers move there in steps.
-      const isAbove = (pixels: number) =>
-        does(() =>
-          page.waitForFunction((above) => {
-            const { clientHeight, scrollHeight, scrollTop } = document.querySelector("#thread")!
-            return Math.abs(scrollHeight - clientHeight - scrollTop - above) <= 2
-          }, pixels)
-        )
-      yield* isAbove(0)
-      yield* does(() => page.mouse.wheel(0, -120))
-      yield* isAbove(120)
-      yield* does(() => page.getByRole("button", { name: /Latest|new below/ }).waitFor())
-      const before = yield* top()
-      yield* model.send(...paragraphs(30))
-      yield* does(() => page.getByText("Paragraph 59 of").waitFor({ state: "attached" }))
-      assert.strictEqual(yield* top(), before)
+      const isAtEnd = does(() =>
+        page.waitForFunction(() => {
+          const { clientHeight, scrollHeight, scrollTop } = document.querySelector("#thread")!
+          return scrollHeight - clientHeight - scrollTop <= 2
+        })
+      )
+      const isStill = does(() =>
+        page.waitForFunction(() => {
+          const { scrollTop } = document.querySelector("#thread")!
+          const { dataset } = document.documentElement
+          const isSame = dataset["before"] === String(scrollTop)
+          dataset["before"] = String(scrollTop)
+          dataset["frames"] = String(isSame ? Number(dataset["frames"] ?? 0) + 1 : 0)
+          return Number(dataset["frames"]) > 10
+        })
+      )
+      let sent = 30
+      for (const [way, goUp] of Object.entries(ways)) {
+        yield* does(() => log.focus())
+        yield* does(() => page.keyboard.press("End"))
+        yield* isAtEnd
+        // Whoever is at the end stays there.
+        yield* model.send(...paragraphs(sent))
+        sent += 30
+        yield* does(() => page.getByText(`Paragraph ${sent - 1} of`).waitFor({ state: "attached" }))
+        yield* isAtEnd
+        yield* goUp(page)
+        yield* does(() => page.getByRole("button", { name: /Latest|new below/ }).waitFor())
+        yield* isStill
+        const before = yield* top()
+        yield* model.send(...paragraphs(sent))
+        sent += 30
+        yield* does(() => page.getByText(`Paragraph ${sent - 1} of`).waitFor({ state: "attached" }))
+        assert.strictEqual(yield* top(), before, way)
+      }
       yield* does(() => page.getByRole("button", { name: /Latest|new below/ }).click())
       yield* model.finish(text("The end."), end("stop"))
       yield* does(() => page.locator(".finish").waitFor())
-      assert.isTrue(
-        yield* does(() =>
-          log.evaluate(({ clientHeight, scrollHeight, scrollTop }) => scrollTop + clientHeight >= scrollHeight - 2)
-        )
-      )
+      yield* isAtEnd
     }))
 
   it.scopedLive("writes with an input method: the Enter that ends a composition sends nothing", () =>

@@ -163,6 +163,6 @@ export const tools = Command.make("tools", { json: asJson }, ({ json }) =>
   look(
     "everyone",
     json,
-    ({ server }) => Effect.map(server.info(), ({ tools: found }) => found),
+    ({ server }) => Effect.map(server.tools(), ({ tools: found }) => found),
     (found) => found.map(({ description, name }) => `${name.padEnd(14)}${description}`)
   )).pipe(Command.withDescription("What the assistant can use"))

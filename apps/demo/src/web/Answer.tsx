@@ -1,9 +1,10 @@
 import { memo, useLayoutEffect, useMemo, useRef } from "react"
+import { copySelection } from "./clipboard.ts"
 import { decorate } from "./decorate.ts"
 import { GrowingMarkdown, type SafeHtml } from "./markdown.ts"
 
 /** A part of an answer; one that is settled gets its buttons, and is never touched again. */
-const Part = memo(({ html, settled }: { html: SafeHtml; settled: boolean }) => {
+const PartView = memo(({ html, settled }: { html: SafeHtml; settled: boolean }) => {
   const element = useRef<HTMLDivElement>(null)
   const decorated = useRef<SafeHtml>(undefined)
   useLayoutEffect(() => {
@@ -30,11 +31,15 @@ export const Answer = ({ settled, text, untrusted }: { settled: boolean; text: s
   return (
     // The links inside are what is clicked; the box only listens.
     // oxlint-disable-next-line jsx_a11y/click-events-have-key-events, jsx_a11y/no-static-element-interactions
-    <div className="answer" onClick={onClick(untrusted)}>
-      {parts.map((html, index) => (
+    <div
+      className="answer"
+      onClick={onClick(untrusted)}
+      onCopy={(event) => copySelection(event, parts.map(({ source }) => source))}
+    >
+      {parts.map(({ html }, index) => (
         // The order of parts never changes, only the last one does.
         // oxlint-disable-next-line react/no-array-index-key
-        <Part key={index} html={html} settled={settled || index < parts.length - 1} />
+        <PartView key={index} html={html} settled={settled || index < parts.length - 1} />
       ))}
     </div>
   )

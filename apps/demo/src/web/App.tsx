@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef, useState as useLocal } from "react"
 import { attach, chooseModel, NEW, openPanel } from "./actions.ts"
 import { Composer } from "./Composer.tsx"
 import { Conversations } from "./Conversations.tsx"
+import { focusMessage } from "./focus.ts"
 import { Help } from "./Help.tsx"
 import { Inspector } from "./Inspector.tsx"
 import { SignIn } from "./SignIn.tsx"
@@ -103,6 +104,7 @@ const Header = ({ openHelp, openList }: { openHelp: () => void; openList: () => 
       <Model />
       <button
         type="button"
+        id="inspect"
         aria-expanded={panel !== undefined}
         onClick={() => openPanel(panel === undefined ? "run" : undefined)}
       >
@@ -138,7 +140,7 @@ export const App = () => {
         href="#message"
         onClick={(event) => {
           event.preventDefault()
-          document.querySelector<HTMLElement>("#message")?.focus()
+          focusMessage()
         }}
       >
         Skip to the message field

@@ -3,10 +3,10 @@ import type { FileSummary, Preview } from "../Api.ts"
 import { readPreview } from "./actions.ts"
 import { shownName, sizeOf } from "./words.ts"
 
-const fileAddress = (conversation: string, name: string) =>
+export const fileAddress = (conversation: string, name: string) =>
   `/api/conversations/${encodeURIComponent(conversation)}/files/${encodeURIComponent(name)}`
 
-const Table = ({ rows }: { rows: ReadonlyArray<ReadonlyArray<string>> }) => {
+export const Table = ({ rows }: { rows: ReadonlyArray<ReadonlyArray<string>> }) => {
   const [head = [], ...body] = rows
   return (
     <div className="tablebox" tabIndex={0} role="group" aria-label="Table">

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react"
 import { ask, attach, stop, unattach } from "./actions.ts"
 import { keepDraft, readDraft } from "./drafts.ts"
+import { focusMessage } from "./focus.ts"
 import { say } from "./say.ts"
 import { type ChosenFile, current, useState } from "./store.ts"
 import { shownName } from "./words.ts"
@@ -22,7 +23,10 @@ const Chosen = ({ files }: { files: ReadonlyArray<ChosenFile> }) => (
           type="button"
           className="quiet"
           aria-label={`Do not attach ${shownName(name)}`}
-          onClick={() => unattach(name)}
+          onClick={() => {
+            unattach(name)
+            focusMessage()
+          }}
         >
           ✕
         </button>

@@ -1,4 +1,5 @@
 import { go, removeConversation } from "./actions.ts"
+import { besides } from "./focus.ts"
 import { search } from "./insight.ts"
 import { useState } from "./store.ts"
 
@@ -41,8 +42,12 @@ const List = () => {
             type="button"
             className="quiet"
             aria-label={`Delete ${title}`}
-            onClick={() => {
-              if (globalThis.confirm(`Delete “${title}” and its files? This cannot be undone.`)) removeConversation(id)
+            onClick={({ currentTarget }) => {
+              const list = currentTarget.closest("nav, dialog")
+              const then = besides(currentTarget.closest("li"), "a", () => list?.querySelector("a")?.focus())
+              if (globalThis.confirm(`Delete “${title}” and its files? This cannot be undone.`)) {
+                removeConversation(id, then)
+              }
             }}
           >
             Delete

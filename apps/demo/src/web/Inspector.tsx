@@ -5,9 +5,10 @@ import { Memory } from "./Memory.tsx"
 import { Run } from "./Run.tsx"
 import { Sessions } from "./Sessions.tsx"
 import { type Panel, panels, useState } from "./store.ts"
+import { Tools } from "./Tools.tsx"
 
-const titles = { run: "Run", memory: "Memory", sessions: "Sessions", files: "Files" }
-const contents = { run: Run, memory: Memory, sessions: Sessions, files: Files }
+const titles = { run: "Run", memory: "Memory", sessions: "Sessions", files: "Files", tools: "Tools" }
+const contents = { run: Run, memory: Memory, sessions: Sessions, files: Files, tools: Tools }
 
 /** From this width on the inspector has a column of its own. */
 const wide = globalThis.matchMedia("(min-width: 1200px)")

@@ -1,6 +1,7 @@
 import * as DateTime from "effect/DateTime"
 import { useEffect, useRef, useState as useLocal } from "react"
 import type { MemorySummary } from "../Api.ts"
+import { besides } from "./focus.ts"
 import { askMemory, correctMemory, forgetMemory, openMemory, showHistory } from "./insight.ts"
 import { useState } from "./store.ts"
 import { dayAndTimeOf } from "./words.ts"
@@ -63,20 +64,35 @@ const History = ({ id }: { id: string }) => {
   )
 }
 
+const FORGET = "button[aria-label^=\"Forget\"]"
+
+const focusQuestion = () => document.querySelector<HTMLElement>(".asked input")?.focus()
+
 const Item = ({ memory }: { memory: MemorySummary }) => {
   const [correcting, setCorrecting] = useLocal(false)
+  const corrects = useRef<HTMLButtonElement>(null)
+  const close = () => {
+    setCorrecting(false)
+    corrects.current?.focus()
+  }
   const { id, savedAt, text, validTo, version, why } = memory
   return (
     <li>
       {correcting ?
-        <Correct memory={memory} close={() => setCorrecting(false)} /> :
+        <Correct memory={memory} close={close} /> :
         <span className={validTo === null ? "" : "muted"}>{text}</span>}
       <p className="row">
         <span className="muted">
           {dayAndTimeOf(savedAt)}
           {validTo === null ? null : ` · until ${dayAndTimeOf(validTo)}`}
         </span>
-        <button type="button" className="quiet" aria-label={`Correct: ${text}`} onClick={() => setCorrecting(true)}>
+        <button
+          ref={corrects}
+          type="button"
+          className="quiet"
+          aria-label={`Correct: ${text}`}
+          onClick={() => setCorrecting(true)}
+        >
           Correct
         </button>
         {version > 1 ?
@@ -86,7 +102,12 @@ const Item = ({ memory }: { memory: MemorySummary }) => {
             </button>
           ) :
           null}
-        <button type="button" className="quiet" aria-label={`Forget: ${text}`} onClick={() => forgetMemory(id)}>
+        <button
+          type="button"
+          className="quiet"
+          aria-label={`Forget: ${text}`}
+          onClick={({ currentTarget }) => forgetMemory(id, besides(currentTarget.closest("li"), FORGET, focusQuestion))}
+        >
           Forget
         </button>
       </p>

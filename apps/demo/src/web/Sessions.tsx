@@ -51,7 +51,7 @@ const Keys = () => {
       <ul className="keys">{keys.keys.map((one) => <KeyLine key={one.id} keyOf={one} />)}</ul>
       {keys.canRotate ?
         (
-          <button type="button" disabled={working !== undefined} onClick={rotateKey}>
+          <button type="button" aria-disabled={working !== undefined} onClick={rotateKey}>
             {working === "rotating" ? "Rotating…" : "Rotate now"}
           </button>
         ) :
@@ -94,9 +94,9 @@ const Yours = () => {
         <button
           type="button"
           className="stop"
-          disabled={working !== undefined}
+          aria-disabled={working !== undefined}
           onClick={() => {
-            if (globalThis.confirm(confirmText)) eraseEverything()
+            if (working === undefined && globalThis.confirm(confirmText)) eraseEverything()
           }}
         >
           {working === "erasing" ? "Erasing…" : "Erase my data"}

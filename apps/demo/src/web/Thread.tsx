@@ -3,6 +3,9 @@ import type { Block } from "../Api.ts"
 import { ask, askAgain, askSample } from "./actions.ts"
 import { Answer } from "./Answer.tsx"
 import { Attachment } from "./Attachment.tsx"
+import { copy } from "./clipboard.ts"
+import { focusMessage } from "./focus.ts"
+import { Made } from "./Made.tsx"
 import { useState } from "./store.ts"
 import { ToolCard, ToolFold } from "./ToolCard.tsx"
 import { type FinishBlock, groupsOf, type Stretch, type Turn, turnsOf } from "./turns.ts"
@@ -31,7 +34,13 @@ const ending = (finish: FinishBlock): string => {
   }
 }
 
-const Ending = ({ finish, question }: { finish: FinishBlock; question: string }) => {
+/** Sends a question by a button, which goes: the keys go to the message. */
+const asking = (send: () => void) => () => {
+  send()
+  focusMessage()
+}
+
+const Ending = ({ finish, question, source }: { finish: FinishBlock; question: string; source: string }) => {
   const models = useState((state) => state.info?.models)
   const words = ending(finish)
   const { outcome } = finish
@@ -41,21 +50,42 @@ const Ending = ({ finish, question }: { finish: FinishBlock; question: string })
         {words} <span className="muted">{finish.model}</span>
       </p>
       {outcome === "stopped" || outcome === "interrupted" || outcome === "limited" ?
-        <button type="button" onClick={() => askAgain("Go on.")}>Continue</button> :
+        <button type="button" onClick={asking(() => askAgain("Go on."))}>Continue</button> :
         null}
-      {outcome === "failed" ? <button type="button" onClick={() => askAgain(question)}>Retry</button> : null}
+      {outcome === "failed" ? <button type="button" onClick={asking(() => askAgain(question))}>Retry</button> : null}
       {outcome === "failed" && models?.[0]?.id === "model" ?
         (
-          <button type="button" onClick={() => askAgain(question, "planner")}>
+          <button type="button" onClick={asking(() => askAgain(question, "planner"))}>
             Use the offline planner
           </button>
         ) :
         null}
+      {source === "" ? null : (
+        <button
+          type="button"
+          className="quiet"
+          aria-label="Copy the answer"
+          onClick={() => void copy(source, "The answer was copied, as Markdown.")}
+        >
+          Copy
+        </button>
+      )}
     </div>
   )
 }
 
-const StretchView = ({ settled, stretch, untrusted }: { settled: boolean; stretch: Stretch; untrusted: boolean }) => {
+/** The text of an answer as it was written. */
+const sourceOf = (stretches: ReadonlyArray<Stretch>) =>
+  stretches.flatMap((stretch) => stretch.type === "text" ? [stretch.text] : []).join("\n\n")
+
+interface StretchProps {
+  readonly conversation: string
+  readonly settled: boolean
+  readonly stretch: Stretch
+  readonly untrusted: boolean
+}
+
+const StretchView = ({ conversation, settled, stretch, untrusted }: StretchProps) => {
   switch (stretch.type) {
     case "text":
       return (
@@ -66,7 +96,12 @@ const StretchView = ({ settled, stretch, untrusted }: { settled: boolean; stretc
     case "notice":
       return <p className="muted notice" data-block={stretch.id}>{stretch.text}</p>
     case "tool":
-      return <ToolCard block={stretch} />
+      return (
+        <>
+          <ToolCard block={stretch} />
+          {stretch.files.map((file) => <Made key={file.name} block={stretch} conversation={conversation} file={file} />)}
+        </>
+      )
     case "fold":
       return <ToolFold blocks={stretch.tools} />
   }
@@ -94,12 +129,13 @@ const TurnView = memo(({ conversation, tall, turn }: TurnProps) => {
         {stretches.map((stretch, index) => (
           <StretchView
             key={stretch.id}
+            conversation={conversation}
             stretch={stretch}
             settled={finish !== undefined || index < stretches.length - 1}
             untrusted={untrusted}
           />
         ))}
-        {finish === undefined ? null : <Ending finish={finish} question={question.text} />}
+        {finish === undefined ? null : <Ending finish={finish} question={question.text} source={sourceOf(stretches)} />}
       </article>
     </div>
   )
@@ -159,13 +195,13 @@ const FirstRun = () => {
       <ul className="cards">
         {samples.map(({ about, file, question }) => (
           <li key={file}>
-            <button type="button" onClick={() => askSample(question, file)}>
+            <button type="button" onClick={asking(() => askSample(question, file))}>
               {question} <span className="muted">{file}, {about}</span>
             </button>
           </li>
         ))}
         <li>
-          <button type="button" onClick={() => ask("Remember that my sister Ada lives in Porto", () => {})}>
+          <button type="button" onClick={asking(() => ask("Remember that my sister Ada lives in Porto", () => {}))}>
             Remember that my sister Ada lives in Porto <span className="muted">then ask where Ada lives</span>
           </button>
         </li>

@@ -50,7 +50,10 @@ const Decide = ({ callId, name }: { callId: string; name: string }) => {
   const live = useState((state) => state.connection === "live")
   const shownAt = useRef(performance.now())
   const decided = (approved: boolean) => (event: React.MouseEvent) => {
-    if (event.timeStamp - shownAt.current >= TOO_SOON_MS) decide(callId, approved)
+    if (event.timeStamp - shownAt.current < TOO_SOON_MS) return
+    // The buttons go; the keys stay in the answer.
+    event.currentTarget.closest("article")?.focus()
+    decide(callId, approved)
   }
   return (
     <p className="row decide">

@@ -3,10 +3,11 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import type { ModelSummary, Preview } from "../Api.ts"
+import { cutOff, type ModelSummary, type Preview } from "../Api.ts"
 import { api, fork, sampleFile, upload } from "./client.ts"
 import { forgetDraft, forgetDrafts, keepDraft, readDraft } from "./drafts.ts"
 import { follow } from "./events.ts"
+import { focusInspect, isInInspector } from "./focus.ts"
 import { say, speak } from "./say.ts"
 import { readSettings } from "./settings.ts"
 import {
@@ -95,7 +96,9 @@ const panelOf = (hash: string): Panel | undefined => panels.find((panel) => hash
 export const openPanel = (panel: Panel | undefined): void => {
   const { pathname, search } = globalThis.location
   history.replaceState(null, "", `${pathname}${search}${panel === undefined ? "" : `#${panel}`}`)
+  const wasInside = isInInspector()
   update({ panel })
+  if (panel === undefined && wasInside) focusInspect()
 }
 
 const enter = (): void => {
@@ -149,7 +152,7 @@ const attachTo = Effect.fn("attachTo")(function*(id: string, file: File) {
   setChosen(id, (all) => [...all, { name: file.name, size: file.size, state: "uploading" }])
   const isThis = ({ name, state }: ChosenFile) => name === file.name && state === "uploading"
   const stored = yield* Effect.tapError(
-    upload(id, file),
+    Effect.catchTag(upload(id, file), "RequestError", () => cutOff(file.name)),
     () => Effect.sync(() => setChosen(id, (all) => all.filter((one) => !isThis(one))))
   )
   setChosen(id, (all) => all.map((one) => isThis(one) ? { ...stored, state: "ready" as const } : one))
@@ -233,11 +236,13 @@ export const stop = (): void => {
   act(Effect.flatMap(api, ({ conversations }) => conversations.stop({ path: { conversation: route } })))
 }
 
-export const removeConversation = (id: string): void =>
+/** `done` runs when it is gone. */
+export const removeConversation = (id: string, done: () => void): void =>
   act(Effect.gen(function*() {
     const { conversations } = yield* api
     yield* conversations.delete({ path: { conversation: id } })
     if (current().route === id) go("/")
+    done()
   }))
 
 // --- start -----------------------------------------------------------------------------------------------------

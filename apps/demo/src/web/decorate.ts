@@ -1,25 +1,10 @@
 // @effect-diagnostics asyncFunction:off -- the browser answers with promises, and the page has no fibers
 /** What finished Markdown gets beside it: a way to take code and tables along, and colours. */
+import { copy } from "./clipboard.ts"
 import { guardedWords, toCsv } from "./csv.ts"
-import { say } from "./say.ts"
-import { update } from "./store.ts"
 
 /** Longer code stays plain: colouring it would stop the page. */
 const COLOURED_CHARACTERS = 30_000
-
-const tell = (text: string) => {
-  say(text)
-  update({ notice: text })
-}
-
-const copy = async (text: string, words: string) => {
-  try {
-    await navigator.clipboard.writeText(text)
-    tell(words)
-  } catch {
-    tell("The browser did not allow to copy. Select the text instead.")
-  }
-}
 
 const button = (words: string, click: () => void) => {
   const element = document.createElement("button")

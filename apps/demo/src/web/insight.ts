@@ -41,8 +41,14 @@ export const askMemory = (question: MemoryQuestion): void => {
   act(readMemories)
 }
 
-export const forgetMemory = (id: string): void =>
-  act(Effect.flatMap(api, ({ memories }) => Effect.zipRight(memories.forget({ path: { memory: id } }), readMemories)))
+/** `done` runs when it is gone. */
+export const forgetMemory = (id: string, done: () => void): void =>
+  act(Effect.gen(function*() {
+    const { memories } = yield* api
+    yield* memories.forget({ path: { memory: id } })
+    yield* readMemories
+    done()
+  }))
 
 export const correctMemory = (id: string, version: number, text: string, done: () => void): void =>
   act(Effect.gen(function*() {
@@ -78,6 +84,12 @@ export const openMemory = (): void => {
   act(readMemories)
 }
 
+export const openTools = (): void =>
+  act(Effect.gen(function*() {
+    const { server } = yield* api
+    update({ tools: yield* server.tools() })
+  }))
+
 export const openSessions = (): void => act(readSessions)
 
 const working = (what: "rotating" | "erasing") =>
@@ -86,7 +98,9 @@ const working = (what: "rotating" | "erasing") =>
     () => Effect.sync(() => update({ working: undefined }))
   )
 
-export const rotateKey = (): void =>
+/** Does nothing while the keys or the data are worked on. */
+export const rotateKey = (): void => {
+  if (current().working !== undefined) return
   act(Effect.scoped(Effect.gen(function*() {
     yield* working("rotating")
     const { keys } = yield* api
@@ -94,6 +108,7 @@ export const rotateKey = (): void =>
     say("The key was changed.")
     yield* readSessions
   })))
+}
 
 export const eraseEverything = (): void =>
   act(Effect.scoped(Effect.gen(function*() {

@@ -39,14 +39,20 @@ export const sanitize = (html: string) =>
 
 export type SafeHtml = ReturnType<typeof sanitize>
 
-const toHtml = (text: string): SafeHtml => sanitize(marked.parse(text, { async: false }))
+/** A block of Markdown and what is shown of it. */
+export interface Part {
+  readonly source: string
+  readonly html: SafeHtml
+}
+
+const toPart = (source: string): Part => ({ source, html: sanitize(marked.parse(source, { async: false })) })
 
 /** Splits a growing text into blocks that no longer change and the rest; each block is parsed as seldom as possible. */
 export class GrowingMarkdown {
   private consumed = ""
-  private readonly frozen: Array<SafeHtml> = []
+  private readonly frozen: Array<Part> = []
 
-  update(raw: string): ReadonlyArray<SafeHtml> {
+  update(raw: string): ReadonlyArray<Part> {
     // An override of the direction would show the rest of its paragraph backwards.
     const text = raw.replaceAll(/\r\n?/g, "\n").replaceAll(/[\u202D\u202E]/g, shownName)
     if (!text.startsWith(this.consumed)) {
@@ -58,9 +64,9 @@ export class GrowingMarkdown {
     const open = tokens.findLastIndex((token) => token.type !== "space")
     for (const token of tokens.slice(0, Math.max(0, open))) {
       this.consumed += token.raw
-      if (token.type !== "space") this.frozen.push(toHtml(token.raw))
+      if (token.type !== "space") this.frozen.push(toPart(token.raw))
     }
     const rest = text.slice(this.consumed.length)
-    return rest.trim() === "" ? [...this.frozen] : [...this.frozen, toHtml(rest)]
+    return rest.trim() === "" ? [...this.frozen] : [...this.frozen, toPart(rest)]
   }
 }

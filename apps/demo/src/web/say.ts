@@ -5,8 +5,9 @@ import { update } from "./store.ts"
 
 const wanted = Effect.runSync(Queue.sliding<string>(1))
 
+/** An unsafe offer would keep the first of two messages, not the last. */
 export const say = (text: string): void => {
-  Queue.unsafeOffer(wanted, text)
+  Effect.runSync(Queue.offer(wanted, text))
 }
 
 /** Never ends. */

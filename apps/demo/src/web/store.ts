@@ -13,6 +13,7 @@ import type {
   Receipt,
   ServerInfo,
   StoredRecord,
+  ToolList,
   UiEvent
 } from "../Api.ts"
 import { apply } from "../Thread.ts"
@@ -26,7 +27,7 @@ export interface Settings {
 }
 
 /** The parts of the inspector; the open one is in the address. */
-export const panels = ["run", "memory", "sessions", "files"] as const
+export const panels = ["run", "memory", "sessions", "files", "tools"] as const
 export type Panel = (typeof panels)[number]
 
 interface OpenConversation {
@@ -58,6 +59,8 @@ export interface State {
   /** The memory whose versions are shown. */
   readonly revisions: { readonly id: string; readonly all: ReadonlyArray<MemoryRevision> } | undefined
   readonly keys: KeyStatus | undefined
+  /** What the assistant can use, as it was when the panel was opened. */
+  readonly tools: ToolList | undefined
   /** What is being done to the keys or the data; one at a time. */
   readonly working: "rotating" | "erasing" | undefined
   readonly stored: ReadonlyArray<StoredRecord> | undefined
@@ -98,6 +101,7 @@ let state: State = {
   memories: undefined,
   revisions: undefined,
   keys: undefined,
+  tools: undefined,
   working: undefined,
   stored: undefined,
   receipt: undefined,
@@ -138,6 +142,13 @@ const withSummary = (before: State, summary: ConversationSummary): State => {
   return { ...before, conversations, open: { ...before.open, summary } }
 }
 
+/** What a tool has made is a file of the conversation. */
+const withMade = (files: ReadonlyArray<FileSummary>, event: UiEvent): ReadonlyArray<FileSummary> => {
+  if (event.type !== "block" || event.block.type !== "tool") return files
+  const made = event.block.files.filter(({ name }) => !files.some((file) => file.name === name))
+  return made.length === 0 ? files : [...files, ...made]
+}
+
 const withEvent = (before: State, event: UiEvent): State | undefined => {
   if (event.type === "conversation") return withSummary(before, event.conversation)
   if (event.type === "removed") {
@@ -148,7 +159,9 @@ const withEvent = (before: State, event: UiEvent): State | undefined => {
   }
   if (before.open?.id !== event.conversation) return before
   const blocks = apply(before.open.blocks, event)
-  return blocks === undefined ? undefined : { ...before, open: { ...before.open, blocks } }
+  return blocks === undefined
+    ? undefined
+    : { ...before, open: { ...before.open, blocks, files: withMade(before.open.files, event) } }
 }
 
 /** What has happened since each of the reads that are under way was begun. */

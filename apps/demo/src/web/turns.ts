@@ -37,7 +37,8 @@ const foldDone = (answer: ReadonlyArray<TextBlock | NoticeBlock | ToolBlock>): R
     done = []
   }
   for (const block of answer) {
-    if (block.type === "tool" && block.status === "done") done.push(block)
+    // What a call has made is seen without opening anything.
+    if (block.type === "tool" && block.status === "done" && block.files.length === 0) done.push(block)
     else {
       close()
       stretches.push(block)

@@ -21,6 +21,9 @@ const readPlace = (conversation: string): Place | undefined => {
 
 const blockIn = (box: HTMLElement, id: string) => box.querySelector<HTMLElement>(`[data-block="${CSS.escape(id)}"]`)
 
+const isAbove = (block: HTMLElement, box: HTMLElement) =>
+  block.getBoundingClientRect().top < box.getBoundingClientRect().top
+
 /** The first block that can be seen. */
 const placeIn = (box: HTMLElement): Place | undefined => {
   const { top } = box.getBoundingClientRect()
@@ -59,8 +62,12 @@ export const useFollow = (conversation: string | undefined, blocks: ReadonlyArra
     const element = box.current!
     const { clientHeight, scrollHeight, scrollTop } = element
     const isAtEnd = scrollTop + clientHeight >= scrollHeight - AT_END_PX
-    if (isAtEnd) setFollow(true)
-    else if (scrollTop < before.current.top && scrollHeight === before.current.height) leave()
+    if (isAtEnd) {
+      setFollow(true)
+      // Whoever went past the question that was kept in sight wants the end.
+      const held = kept === undefined ? null : blockIn(element, kept)
+      if (held !== null && isAbove(held, element)) setKept(undefined)
+    } else if (scrollTop < before.current.top && scrollHeight === before.current.height) leave()
     before.current = { top: scrollTop, height: scrollHeight }
     if (conversation === undefined) return
     const place = isAtEnd ? undefined : placeIn(element)

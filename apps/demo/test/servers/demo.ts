@@ -31,9 +31,16 @@ const environment = (env: Record<string, string>) => {
   return { ...inherited, SENNIT_PORT: "0", ...env }
 }
 
-const launch = (args: ReadonlyArray<string>, env: Record<string, string>, input?: string): Started => {
+/** `within` is a program, with its arguments, that becomes the demo: it is given the demo's command line. */
+const launch = (
+  args: ReadonlyArray<string>,
+  env: Record<string, string>,
+  input?: string,
+  within: ReadonlyArray<string> = []
+): Started => {
   const stdin = input === undefined ? "ignore" : "pipe"
-  const child = spawn(process.execPath, [main, ...args], { env: environment(env), stdio: [stdin, "pipe", "pipe"] })
+  const [program = process.execPath, ...rest] = [...within, process.execPath, main, ...args]
+  const child = spawn(program, rest, { env: environment(env), stdio: [stdin, "pipe", "pipe"] })
   child.stdin?.end(input)
   let stdout = ""
   let stderr = ""
@@ -49,10 +56,11 @@ const launch = (args: ReadonlyArray<string>, env: Record<string, string>, input?
 export const command = (
   args: ReadonlyArray<string>,
   env: Record<string, string>,
-  input?: string
+  input?: string,
+  within?: ReadonlyArray<string>
 ): Effect.Effect<Ended> =>
   Effect.acquireUseRelease(
-    Effect.sync(() => launch(args, env, input)),
+    Effect.sync(() => launch(args, env, input, within)),
     ({ ended }) => Effect.promise(() => ended),
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
@@ -87,6 +95,7 @@ export interface Demo {
   readonly address: string
   /** The first lines that it printed. */
   readonly banner: string
+  readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => Effect.Effect<Ended>
 }
 
@@ -114,12 +123,16 @@ const listening = ({ child, ended }: Started): Promise<ReadonlyArray<string>> =>
   })
 
 /** Starts the server and waits for its address; at the end of the scope it is gone. */
-export const startDemo = (env: Record<string, string>) =>
-  Effect.acquireRelease(Effect.sync(() => launch(["serve"], env)), (started) => stop(started, "SIGKILL")).pipe(
+export const startDemo = (env: Record<string, string>, within?: ReadonlyArray<string>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => launch(["serve"], env, undefined, within)),
+    (started) => stop(started, "SIGKILL")
+  ).pipe(
     Effect.flatMap((started) =>
       Effect.map(Effect.promise(() => listening(started)), (lines): Demo => ({
         address: /listens on (http:\S+)/.exec(lines[0] ?? "")?.[1] ?? "",
         banner: lines.join("\n"),
+        pid: started.child.pid ?? 0,
         kill: (signal) => stop(started, signal)
       }))
     )
