@@ -31,23 +31,17 @@ export const noFile = (name: string) =>
 const bounded = (name: string, bytes: Stream.Stream<Uint8Array, FileRefused>) =>
   Stream.unwrap(Effect.sync(() => {
     let size = 0
-    let refused: FileRefused | undefined
-    const counted = bytes.pipe(
-      Stream.tap((chunk) => {
-        const found = size === 0 && chunk.length > 0 ? fileType(chunk) : undefined
-        size += chunk.length
-        if (found?.type === "other") refused = badType(name, found.looksLike)
-        return size > MAX_FILE_BYTES ? Effect.fail(tooLarge(name)) : Effect.void
-      }),
-      // Read to its end: whoever sends could not hear the refusal before.
-      Stream.filter(() => refused === undefined)
-    )
-    const end = Effect.suspend(() => {
-      if (refused !== undefined) return Effect.fail(refused)
-      return size === 0
+    const counted = Stream.tap(bytes, (chunk) => {
+      const found = size === 0 && chunk.length > 0 ? fileType(chunk) : undefined
+      size += chunk.length
+      if (found?.type === "other") return Effect.fail(badType(name, found.looksLike))
+      return size > MAX_FILE_BYTES ? Effect.fail(tooLarge(name)) : Effect.void
+    })
+    const end = Effect.suspend(() =>
+      size === 0
         ? Effect.fail(new FileRefused({ name, reason: "Empty", detail: "The file is empty." }))
         : Effect.void
-    })
+    )
     return Stream.concat(counted, Stream.execute(end))
   }))
 

@@ -39,7 +39,7 @@ import {
   NoSuchConversation,
   NothingToDecide,
   type Preview,
-  type StorageFailed,
+  StorageFailed,
   TooManyRuns
 } from "./Api.ts"
 import * as ConversationFiles from "./ConversationFiles.ts"
@@ -222,6 +222,16 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
       Context.make(Files.Files, StoreFiles.make(folder)).pipe(Context.add(ChatModel.ChatModel, models.get(model)))
     )
 
+  /** Waits until the question is safe: who asked keeps it otherwise. */
+  const isStored = (runId: string) =>
+    Stream.runHead(runs.attach(runId)).pipe(
+      Effect.mapError(failed),
+      Effect.flatMap(Option.match({
+        onNone: () => new StorageFailed({ detail: "The question could not be stored. Send it again." }),
+        onSome: () => Effect.void
+      }))
+    )
+
   const begin = Effect.fnUntraced(function*(id: string, { attachments: named, model, question }: Asked) {
     const session = yield* read(id)
     const folder = yield* files.folderOf(id)
@@ -248,6 +258,7 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
         RunStoreError: (error) => Effect.fail(failed(error))
       })
     )
+    yield* isStored(runId)
     return yield* follow(id, runId)
   })
 

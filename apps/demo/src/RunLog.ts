@@ -214,7 +214,8 @@ const makeJournal = Effect.fnUntraced(function*(app: Session.AppName) {
     append: Effect.fnUntraced(function*(runId, events) {
       const run = yield* keep(runId)
       run.growing.push(...events)
-      if (events.some(settles)) yield* write(runId, run)
+      // A run whose log cannot be written is over.
+      if (events.some(settles)) yield* Effect.tapError(write(runId, run), () => Effect.sync(() => kept.delete(runId)))
     }),
     get: (runId) =>
       Effect.map(read(runId), ({ events }) => Option.orElse(recordOf(runId, events), () => newborn(runId))),

@@ -19,6 +19,7 @@ import {
   DemoApi,
   FileSummary,
   HealthReport,
+  MAX_FILE_BYTES,
   ServerInfo,
   SignedIn,
   type ToolList,
@@ -28,6 +29,7 @@ import {
 import type { Followed } from "./EventHub.ts"
 import type { FileType } from "./FileType.ts"
 import * as Guard from "./Guard.ts"
+import { readToTheEnd } from "./RequestBody.ts"
 import { People } from "./People.ts"
 import { Person } from "./Person.ts"
 import * as Prometheus from "./Prometheus.ts"
@@ -138,7 +140,11 @@ const upload = HttpLayerRouter.use((router) =>
           const { conversation, name } = yield* HttpLayerRouter.schemaPathParams(filePath)
           const { conversations } = yield* people.of(request.headers)
           const bytes = Stream.mapError(request.stream, () => cutOff(name))
-          const stored = yield* conversations.putFile(conversation, name, bytes)
+          const stored = yield* readToTheEnd(
+            bytes,
+            MAX_FILE_BYTES,
+            (all) => conversations.putFile(conversation, name, all)
+          )
           return yield* HttpServerResponse.schemaJson(FileSummary)(stored)
         }).pipe(
           Effect.catchTags({
