@@ -186,17 +186,22 @@ describe.skipIf(missingBrowser !== undefined)(`tabs${missingBrowser ?? ""}`, () 
 const paragraphs = (from: number) =>
   Array.from({ length: 30 }, (_, index) => text(`Paragraph ${from + index} of a long answer.\n\n`))
 
-/** Drags with a finger, slowly enough not to fling. */
+/** Drags with a finger that rests before it is lifted. */
 const drag = (page: Page, down: number) =>
   does(async () => {
     const client = await page.context().newCDPSession(page)
-    await client.send("Input.synthesizeScrollGesture", {
-      x: 600,
-      y: 300,
-      yDistance: down,
-      gestureSourceType: "touch",
-      preventFling: true
-    })
+    const touch = (type: "touchStart" | "touchMove" | "touchEnd", y: number) =>
+      client.send("Input.dispatchTouchEvent", { type, touchPoints: type === "touchEnd" ? [] : [{ x: 700, y }] })
+    await touch("touchStart", 300)
+    // oxlint-disable-next-line no-await-in-loop
+    for (let moved = 10; moved <= down; moved += 10) await touch("touchMove", 300 + moved)
+    for (let rest = 0; rest < 3; rest++) {
+      // oxlint-disable-next-line no-await-in-loop
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)))
+      // oxlint-disable-next-line no-await-in-loop
+      await touch("touchMove", 300 + down)
+    }
+    await touch("touchEnd", 300 + down)
   })
 
 /** Every way to go up that a browser knows. */
