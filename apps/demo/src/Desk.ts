@@ -17,7 +17,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { DemoApi, type FileRefused, FileSummary, HealthReport, type UiEvent, UiEvents, UploadRefusal } from "./Api.ts"
-import { apiRoutes } from "./Server.ts"
+import { apiRoutes, routerConfig } from "./Server.ts"
 
 /** Anything that went wrong, in words for people. */
 export interface DeskFailure {
@@ -130,7 +130,11 @@ export const layerRemote = (address: string): Layer.Layer<Desk, never, HttpClien
 
 /** An `HttpClient` whose requests are answered in this process. */
 const clientInProcess = Layer.unwrapScoped(Effect.gen(function*() {
-  const app = yield* HttpLayerRouter.toHttpEffect(apiRoutes)
+  const app = yield* Effect.provideService(
+    HttpLayerRouter.toHttpEffect(apiRoutes),
+    HttpLayerRouter.RouterConfig,
+    routerConfig
+  )
   const handle = HttpApp.toWebHandlerRuntime(yield* Effect.runtime())(app)
   const fetchHere: typeof globalThis.fetch = (input, init) => handle(new Request(input, init))
   return Layer.provide(FetchHttpClient.layer, Layer.succeed(FetchHttpClient.Fetch, fetchHere))

@@ -23,7 +23,13 @@ const Server = Schema.Union(
   })
 )
 
-const decode = Schema.decodeEither(Schema.parseJson(Schema.Record({ key: Name, value: Server })))
+const decode = Schema.decodeEither(
+  // A list has no names.
+  Schema.compose(
+    Schema.String.pipe(Schema.pattern(/^\s*\{/)),
+    Schema.parseJson(Schema.Record({ key: Name, value: Server }))
+  )
+)
 
 const words = "it is JSON such as {\"disk\":{\"command\":\"npx\",\"args\":[\"-y\",\"@modelcontextprotocol/server-filesystem\"," +
   "\"/home/me\"]},\"web\":{\"url\":\"https://example.com/mcp\"}}; `env` and `headers` may be given; a name has 1 to 20 " +

@@ -323,6 +323,9 @@ const page = HttpLayerRouter.use((router) =>
   })
 )
 
+/** Names of files and ids of runs are longer parts of an address than the router expects. */
+export const routerConfig = { maxParamLength: 4096 }
+
 /** What programs use. */
 export const apiRoutes = Layer.mergeAll(api, upload, download, events, exported, health, instruments)
 

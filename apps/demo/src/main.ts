@@ -33,7 +33,7 @@ import { People } from "./People.ts"
 import { addressOf } from "./Place.ts"
 import * as ProgramRuns from "./ProgramRuns.ts"
 import * as Programs from "./Programs.ts"
-import { About, routes, Tools } from "./Server.ts"
+import { About, routerConfig, routes, Tools } from "./Server.ts"
 
 // --- serve -------------------------------------------------------------------------------------------------------
 
@@ -79,7 +79,8 @@ const serve = Command.make("serve", {}, () =>
     const programs = Layer.merge(Programs.layer(Layers.forPrograms), ProgramRuns.layer(Layers.agentName))
     const server = HttpLayerRouter.serve(Layer.merge(routes, programs), {
       disableLogger: true,
-      disableListenLog: true
+      disableListenLog: true,
+      routerConfig
     })
     return yield* Layer.launch(
       Layer.scopedDiscard(announce).pipe(

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { randomBytes } from "node:crypto"
-import { open, readFile } from "node:fs/promises"
+import { open, readFile, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
 import path from "node:path"
 import { command, runs, startDemo, temporaryFolder } from "./servers/demo.ts"
@@ -34,6 +34,20 @@ describe("a damaged database", () => {
 })
 
 describe("a file", () => {
+  it.scopedLive("may have a name as long as a disk allows, at the server and beside it", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const name = `${"prices ".repeat(30)}of März.csv`
+      yield* Effect.promise(() => writeFile(path.join(data, name), "item,price\nrope,7\n"))
+      const { address } = yield* startDemo({ SENNIT_DATA: path.join(data, "data") })
+      for (const port of [new URL(address).port, "0"]) {
+        const env = { SENNIT_DATA: path.join(data, "data"), SENNIT_PORT: port }
+        const answer = yield* runs(env, "ask", "--attach", path.join(data, name), "What is the total price?")
+        assert.include(answer, "7")
+        assert.include(answer, "query_table")
+      }
+    }))
+
   it.scopedLive("that is an archive, a program, empty or cut off on its way is refused, and nothing of it is kept", () =>
     Effect.gen(function*() {
       const data = yield* temporaryFolder

@@ -16,6 +16,7 @@ import { DemoConfig } from "../DemoConfig.ts"
 import { Quietly } from "../DemoError.ts"
 import { Desk } from "../Desk.ts"
 import * as FileStore from "../FileStore.ts"
+import * as OtherTools from "../OtherTools.ts"
 import { addressOf, isServed, there } from "../Place.ts"
 import { asJson, toText } from "./output.ts"
 
@@ -147,6 +148,23 @@ const checkServers = ({ databaseUrl, filesAddress }: DemoConfig, folder: string)
   return Effect.all([...Option.toArray(database), ...Option.toArray(bucket)])
 }
 
+/** Each is asked anew, also where a server of ours runs that knows them. */
+const checkTools = ({ mcpServers }: DemoConfig) =>
+  Effect.flatMap(OtherTools.OtherTools, ({ servers }) => servers).pipe(
+    Effect.map((states) =>
+      states.map(({ connected, detail, name, tools }) =>
+        connected
+          ? fine(`mcp ${name}`, `connected, ${tools.length} tools`)
+          : broken(
+            `mcp ${name}`,
+            detail,
+            "Start it, or correct SENNIT_MCP_SERVERS. Without it the assistant works with its other tools."
+          )
+      )
+    ),
+    Effect.provide(OtherTools.layer(mcpServers))
+  )
+
 const examine = Effect.gen(function*() {
   const config = yield* DemoConfig
   const fs = yield* FileSystem.FileSystem
@@ -158,7 +176,9 @@ const examine = Effect.gen(function*() {
     ? yield* Effect.zipWith(checkKeyFile(folder), checkData(folder), (key, checks) => [key, ...checks])
     : [fine("data", `${folder} is made at the first start`)]
   const server = config.port === 0 ? fine("server", "takes any free port") : yield* checkPort(config.port, served)
-  return [fine("node", process.version), fine("folder", folder), ...servers, ...data, server, yield* checkModel(config)]
+  const model = yield* checkModel(config)
+  const tools = yield* checkTools(config)
+  return [fine("node", process.version), fine("folder", folder), ...servers, ...data, server, model, ...tools]
 }).pipe(
   Effect.catchAll((error) =>
     Effect.succeed([broken("settings", messageOf(error), "Correct the variable that is named.")])

@@ -243,7 +243,7 @@ const keep = (
     onLeft: () => Effect.succeed(`[${kind} of ${type} that is not valid base64]`),
     onRight: (bytes) =>
       Effect.flatMap(Files, (files) => createNew(files, `${server}-${kind}${endings[type] ?? ".bin"}`, bytes)).pipe(
-        Effect.tap(stage.attach),
+        Effect.tap((file) => stage.attach(file)),
         Effect.map((info) => `[${kind} kept as file "${info.name}", ${type}, ${info.size} bytes]`)
       )
   })

@@ -67,7 +67,7 @@ export const tool: AgentTool<CodeSandbox | Files> = make("run_code", {
     const { created, error, output, result } = yield* sandbox.run(sessionOf(context), { language, code, files: given })
     const kept = yield* Effect.forEach(
       created,
-      ({ name, text }) => Effect.tap(createNew(files, name, encoder.encode(text)), context.stage.attach)
+      ({ name, text }) => Effect.tap(createNew(files, name, encoder.encode(text)), (file) => context.stage.attach(file))
     )
     return { output, result, error, files: kept }
   })
