@@ -28,7 +28,9 @@ const decode = Schema.decodeEither(
   Schema.compose(
     Schema.String.pipe(Schema.pattern(/^\s*\{/)),
     Schema.parseJson(Schema.Record({ key: Name, value: Server }))
-  )
+  ),
+  // A name that is none, or a word that is misspelt.
+  { onExcessProperty: "error" }
 )
 
 const words = "it is JSON such as {\"disk\":{\"command\":\"npx\",\"args\":[\"-y\",\"@modelcontextprotocol/server-filesystem\"," +

@@ -16,8 +16,15 @@ import { StorageFailed } from "./Api.ts"
 import { failed } from "./StorageProblem.ts"
 import { makeProjection, type ThreadEvent } from "./Thread.ts"
 
-/** What one event of a session holds: a stretch of a run's log. */
-const Stored = Schema.parseJson(Schema.Struct({ run: Schema.String, events: Schema.Array(AgentEvent.AgentEvent) }))
+/**
+ * What one event of a session holds: a stretch of a run's log. Deltas that followed each other are one; `pieces` has the
+ * lengths of what they were, by the number of the first, so that a reader can go on after any of them.
+ */
+const Stored = Schema.parseJson(Schema.Struct({
+  run: Schema.String,
+  events: Schema.Array(AgentEvent.AgentEvent),
+  pieces: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Array(Schema.Number) }))
+}))
 type Stored = typeof Stored.Type
 
 const decode = Schema.decodeUnknown(Stored)
@@ -41,17 +48,33 @@ const refOf = (app: Session.AppName, runId: string): Option.Option<Session.Sessi
 
 // --- a stretch ---------------------------------------------------------------------------------------------------
 
-/** Deltas that follow each other are one in the stored log; numbers and order stay. */
-const compact = (events: ReadonlyArray<AgentEvent.AgentEvent>): ReadonlyArray<AgentEvent.AgentEvent> => {
+/** Deltas that follow each other become one in the stored log. */
+const compact = (run: string, events: ReadonlyArray<AgentEvent.AgentEvent>): Stored => {
   const result: Array<AgentEvent.AgentEvent> = []
+  const pieces: Record<string, Array<number>> = {}
   for (const event of events) {
     const last = result.at(-1)
     if (event._tag === "TextDelta" && last?._tag === "TextDelta") {
       result[result.length - 1] = { ...last, text: last.text + event.text }
+      const lengths = pieces[last.seq] ??= [last.text.length]
+      lengths.push(event.text.length)
     } else result.push(event)
   }
-  return result
+  return { run, events: result, pieces }
 }
+
+/** The events as they happened, of which a stretch keeps all but the moments of its deltas. */
+const expand = ({ events, pieces = {} }: Stored): ReadonlyArray<AgentEvent.AgentEvent> =>
+  events.flatMap((event) => {
+    const lengths = event._tag === "TextDelta" ? pieces[event.seq] : undefined
+    if (event._tag !== "TextDelta" || lengths === undefined) return [event]
+    let from = 0
+    return lengths.map((length, index) => ({
+      ...event,
+      seq: event.seq + index,
+      text: event.text.slice(from, from += length)
+    }))
+  })
 
 const grows: ReadonlySet<AgentEvent.AgentEvent["_tag"]> = new Set([
   "StepStarted",
@@ -145,13 +168,14 @@ const makeJournal = Effect.fnUntraced(function*(app: Session.AppName) {
     const first = log.findIndex(({ run }) => run === runId)
     return {
       before: first < 0 ? log : log.slice(0, first),
-      events: log.flatMap(({ events, run }) => run === runId ? events : [])
+      events: log.flatMap((stretch) => stretch.run === runId ? expand(stretch) : [])
     }
   })
 
   const write = Effect.fnUntraced(function*(runId: string, run: Kept) {
-    const events = compact(run.growing)
-    const body = yield* Effect.orDie(encode({ run: runId, events }))
+    const stretch = compact(runId, run.growing)
+    const { events } = stretch
+    const body = yield* Effect.orDie(encode(stretch))
     const stateDelta = stateOf(run.session, runId, events)
     run.session = yield* Effect.mapError(
       sessions.append(run.session, { author: "agent", body }, { onStale: "retry", stateDelta }),
