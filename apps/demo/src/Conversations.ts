@@ -236,14 +236,17 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
     const session = yield* read(id)
     const folder = yield* files.folderOf(id)
     const reachable = StoreFiles.make(folder)
-    const attachments = yield* Effect.forEach(named, (name) =>
-      typeof name !== "string" ? Effect.succeed(name) : Effect.flatMap(
-        Effect.mapError(reachable.stat(name), failed),
-        Option.match({
-          onNone: () => Effect.fail(ConversationFiles.noFile(name)),
-          onSome: Effect.succeed
-        })
-      ))
+    const attachments = yield* Effect.forEach(
+      named,
+      (name) =>
+        typeof name !== "string" ? Effect.succeed(name) : Effect.flatMap(
+          Effect.mapError(reachable.stat(name), failed),
+          Option.match({
+            onNone: () => Effect.fail(ConversationFiles.noFile(name)),
+            onSome: Effect.succeed
+          })
+        )
+    )
     // A new question ends what was left open: runs of a conversation never overlap.
     const open = unfinishedRun(session)
     if (open !== undefined) yield* Effect.mapError(runs.cancel(open), failed)

@@ -23,7 +23,9 @@ export class DataFolderError extends Schema.TaggedError<DataFolderError>()("Data
       return new DataFolderError({ folder, reason: "NotAFolder", detail: "there is a file of this name." })
     }
     const code = Predicate.hasProperty(error.cause, "code") ? error.cause.code : undefined
-    if (code === "EROFS") return new DataFolderError({ folder, reason: "NoPermission", detail: "it cannot be written." })
+    if (code === "EROFS") {
+      return new DataFolderError({ folder, reason: "NoPermission", detail: "it cannot be written." })
+    }
     if (code === "ENOSPC") return new DataFolderError({ folder, reason: "NoSpace", detail: "the disk is full." })
     return new DataFolderError({ folder, reason: "Failed", detail: `${error.message}.` })
   }

@@ -61,9 +61,14 @@ const assistant = Agent.make({
 })
 
 /** With the tools of other servers that are there now. */
-const assistantNow = Effect.map(OtherTools.OtherTools, ({ toolset }) =>
-  Effect.map(toolset, (others) =>
-    Agent.make({ name: assistant.name, instructions, tools: Toolset.merge(assistant.tools, others) })))
+const assistantNow = Effect.map(
+  OtherTools.OtherTools,
+  ({ toolset }) =>
+    Effect.map(
+      toolset,
+      (others) => Agent.make({ name: assistant.name, instructions, tools: Toolset.merge(assistant.tools, others) })
+    )
+)
 
 /** The name under which programs ask. */
 export const agentName = assistant.name
@@ -97,16 +102,20 @@ const about = (config: DemoConfig, folder: string) =>
 
 const toolList = Layer.effect(
   Tools,
-  Effect.zipWith(assistantNow, OtherTools.OtherTools, (now, { servers }) =>
-    Effect.zipWith(now, servers, ({ tools: all }, states) =>
-      new ToolList({
-        tools: Array.from(all.tools.values(), ({ description, name, needsApproval }) => ({
-          name,
-          description,
-          asks: needsApproval({})
-        })),
-        servers: states.map(OtherTools.describe)
-      })))
+  Effect.zipWith(
+    assistantNow,
+    OtherTools.OtherTools,
+    (now, { servers }) =>
+      Effect.zipWith(now, servers, ({ tools: all }, states) =>
+        new ToolList({
+          tools: Array.from(all.tools.values(), ({ description, name, needsApproval }) => ({
+            name,
+            description,
+            asks: needsApproval({})
+          })),
+          servers: states.map(OtherTools.describe)
+        }))
+  )
 )
 
 /** What is one person's own. */

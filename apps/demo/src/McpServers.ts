@@ -33,9 +33,12 @@ const decode = Schema.decodeEither(
   { onExcessProperty: "error" }
 )
 
-const words = "it is JSON such as {\"disk\":{\"command\":\"npx\",\"args\":[\"-y\",\"@modelcontextprotocol/server-filesystem\"," +
+const words =
+  "it is JSON such as {\"disk\":{\"command\":\"npx\",\"args\":[\"-y\",\"@modelcontextprotocol/server-filesystem\"," +
   "\"/home/me\"]},\"web\":{\"url\":\"https://example.com/mcp\"}}; `env` and `headers` may be given; a name has 1 to 20 " +
   "letters, digits and dashes"
+
+const named = ([name, options]: [string, typeof Server.Type]): McpClient.Server => ({ name, ...options })
 
 /** Why it is refused never repeats what it is: there may be keys in it. */
 export const mcpServers = (name: string): Config.Config<ReadonlyArray<McpClient.Server>> =>
@@ -43,7 +46,7 @@ export const mcpServers = (name: string): Config.Config<ReadonlyArray<McpClient.
     Config.mapOrFail((text): Either.Either<ReadonlyArray<McpClient.Server>, ConfigError.ConfigError> =>
       Either.mapBoth(decode(text), {
         onLeft: () => ConfigError.InvalidData([], words),
-        onRight: (servers) => Object.entries(servers).map(([server, options]) => ({ name: server, ...options }))
+        onRight: (servers) => Object.entries(servers).map(named)
       })
     ),
     Config.withDefault([])

@@ -25,7 +25,8 @@ export const describe = ({ connected, detail, name, tools }: McpClient.ServerSta
   detail,
   withheld: tools.flatMap((tool) => {
     if (tool.unusable !== undefined) return [{ name: tool.name, why: tool.unusable }]
-    const why = "It says something else about itself than at first. Look at the server, then start Sennit anew to take it."
+    const why =
+      "It says something else about itself than at first. Look at the server, then start Sennit anew to take it."
     return tool.approved ? [] : [{ name: tool.name, why }]
   })
 })

@@ -23,11 +23,18 @@ const storeError = (runId: string) => ({ message }: { readonly message: string }
 
 const isOver = ({ outcome }: AgentRuns.RunStatus) => outcome !== undefined && outcome !== "suspended"
 
+const named = (found: AgentRuns.RunStatus): AgentRuns.RunStatus => ({ ...found, user: Identity.nameOf(found.user) })
+
+const gone = (runId: string) => (error: NoSuchConversation | StorageFailed) =>
+  error._tag === "NoSuchConversation" ? new AgentError.RunNotFound({ runId }) : storeError(runId)(error)
+
+const refuse = (runId: string, reason: AgentError.RunStateError["reason"], detail: string) =>
+  new AgentError.RunStateError({ runId, reason, detail })
+
 /** Runs as the protocol knows them; whose they are is an account's name, whatever that account's present id. */
 const ofConversations = Effect.gen(function*() {
   const runs = yield* AgentRuns.AgentRuns
   const people = yield* People
-  const named = (found: AgentRuns.RunStatus): AgentRuns.RunStatus => ({ ...found, user: Identity.nameOf(found.user) })
   const status: Service["status"] = (runId) => Effect.map(runs.status(runId), named)
   const conversationsOf = (name: string, runId: string) =>
     Effect.mapBoth(people.get(name), {
@@ -40,12 +47,6 @@ const ofConversations = Effect.gen(function*() {
     const found = yield* status(runId)
     return { found, conversations: yield* conversationsOf(found.user, runId) }
   })
-
-  const gone = (runId: string) => (error: NoSuchConversation | StorageFailed) =>
-    error._tag === "NoSuchConversation" ? new AgentError.RunNotFound({ runId }) : storeError(runId)(error)
-
-  const refuse = (runId: string, reason: AgentError.RunStateError["reason"], detail: string) =>
-    new AgentError.RunStateError({ runId, reason, detail })
 
   return AgentRuns.AgentRuns.of({
     attach: runs.attach,
@@ -125,5 +126,7 @@ const makeOptions = Effect.fnUntraced(function*(name: string) {
 
 /** The routes; `agent` is the name that programs give. */
 export const layer = (agent: string) =>
-  Layer.unwrapEffect(Effect.map(makeOptions(agent), (options) =>
-    Layer.provide(Runs.layer(options), Layer.effect(AgentRuns.AgentRuns, ofConversations))))
+  Layer.unwrapEffect(
+    Effect.map(makeOptions(agent), (options) =>
+      Layer.provide(Runs.layer(options), Layer.effect(AgentRuns.AgentRuns, ofConversations)))
+  )

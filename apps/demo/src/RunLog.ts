@@ -69,11 +69,8 @@ const expand = ({ events, pieces = {} }: Stored): ReadonlyArray<AgentEvent.Agent
     const lengths = event._tag === "TextDelta" ? pieces[event.seq] : undefined
     if (event._tag !== "TextDelta" || lengths === undefined) return [event]
     let from = 0
-    return lengths.map((length, index) => ({
-      ...event,
-      seq: event.seq + index,
-      text: event.text.slice(from, from += length)
-    }))
+    const { _tag, at, seq, text } = event
+    return lengths.map((length, index) => ({ _tag, at, seq: seq + index, text: text.slice(from, from += length) }))
   })
 
 const grows: ReadonlySet<AgentEvent.AgentEvent["_tag"]> = new Set([

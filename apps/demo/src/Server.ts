@@ -29,11 +29,11 @@ import {
 import type { Followed } from "./EventHub.ts"
 import type { FileType } from "./FileType.ts"
 import * as Guard from "./Guard.ts"
-import { readToTheEnd } from "./RequestBody.ts"
 import { People } from "./People.ts"
 import { Person } from "./Person.ts"
 import * as Prometheus from "./Prometheus.ts"
 import * as Reference from "./Reference.ts"
+import { readToTheEnd } from "./RequestBody.ts"
 import { Rotation } from "./Rotation.ts"
 
 /** What the server says about itself. */
@@ -88,11 +88,15 @@ const privacyLive = HttpApiBuilder.group(DemoApi, "privacy", (handlers) =>
     .handle("erase", () => own(({ privacy }) => Effect.uninterruptible(privacy.erase)))
     .handle("stored", ({ path }) => own(({ onDisk }) => onDisk.stored(path.conversation))))
 
-const serverLive = HttpApiBuilder.group(DemoApi, "server", (handlers) =>
-  Effect.map(Effect.all([About, Tools]), ([about, tools]) =>
-    handlers
-      .handle("info", () => own(({ name }) => Effect.succeed(new ServerInfo({ ...about, person: name }))))
-      .handle("tools", () => tools)))
+const serverLive = HttpApiBuilder.group(
+  DemoApi,
+  "server",
+  (handlers) =>
+    Effect.map(Effect.all([About, Tools]), ([about, tools]) =>
+      handlers
+        .handle("info", () => own(({ name }) => Effect.succeed(new ServerInfo({ ...about, person: name }))))
+        .handle("tools", () => tools))
+)
 
 const signInCookie = HttpApiSecurity.apiKey({ in: "cookie", key: COOKIE })
 

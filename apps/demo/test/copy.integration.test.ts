@@ -19,6 +19,8 @@ const answer = "First **block** here.\n\nSecond block, with `code`.\n\n" +
 const select = (page: Page, from: string, until: string) =>
   does(() =>
     page.evaluate(([first, last]) => {
+      // Only what is in this function is known to the page.
+      // oxlint-disable-next-line unicorn/consistent-function-scoping
       const find = (words: string) => {
         const walker = document.createTreeWalker(document.querySelector("#thread")!, NodeFilter.SHOW_TEXT)
         for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {

@@ -6,7 +6,7 @@ import { open, readdir, readFile, rm, stat } from "node:fs/promises"
 import path from "node:path"
 import { missingBrowser, openPage } from "./servers/browser.ts"
 import { command, runs, startDemo, temporaryFolder } from "./servers/demo.ts"
-import { missingMounts, readOnly, seenBy, smallDisk } from "./servers/mounts.ts"
+import { fullDisk, missingMounts, readOnly, seenBy, smallDisk } from "./servers/mounts.ts"
 import { does, finished, live, send } from "./servers/reader.ts"
 import { wire } from "./servers/wire.ts"
 
@@ -52,7 +52,8 @@ describe.skipIf(skipped !== "")(`a full disk${skipped}`, () => {
       yield* finished(page, 1)
       const makeRoom = yield* fill(seenBy(demo.pid, data))
       const alert = page.getByRole("alert")
-      const words = "The disk is full. This was not stored; what was stored before is safe. Free space, then send it again."
+      const words =
+        "The disk is full. This was not stored; what was stored before is safe. Free space, then send it again."
       yield* send(page, "What is 6*8?")
       yield* does(() => alert.getByText(words).waitFor())
       assert.strictEqual(yield* does(() => page.getByLabel("Your message").inputValue()), "What is 6*8?")
@@ -78,12 +79,7 @@ describe.skipIf(skipped !== "")(`a full disk${skipped}`, () => {
   it.scopedLive("from the start: says so, and leaves nothing half made", () =>
     Effect.gen(function*() {
       const data = yield* temporaryFolder
-      // No room for one block.
-      const { code, stderr } = yield* command(["serve"], { SENNIT_DATA: data }, undefined, [
-        ...smallDisk(data, 1).map((part) =>
-          part.replace("; shift;", "; dd if=/dev/zero of=\"$1/fill\" bs=4096 2>/dev/null || true; shift;")
-        )
-      ])
+      const { code, stderr } = yield* command(["serve"], { SENNIT_DATA: data }, undefined, fullDisk(data))
       assert.strictEqual(code, 1)
       assert.include(stderr, data)
       assert.match(stderr, /no space|disk is full/i)

@@ -10,7 +10,8 @@ import { does, finished, live, send } from "./servers/reader.ts"
 
 const sales = path.resolve(import.meta.dirname, "../../../examples/sales.csv")
 
-const wide = "| month | sum of everything that was sold there | and another long heading | 1 | 2 |\n|---|---|---|---|---|\n" +
+const wide =
+  "| month | sum of everything that was sold there | and another long heading | 1 | 2 |\n|---|---|---|---|---|\n" +
   "| March | 12 | 13 | 14 | 15 |\n\n```js\nconst aVeryLongNameThatDoesNotBreak = aVeryLongNameThatDoesNotBreak2 + 123456789\n```\n\n" +
   `${"w".repeat(300)} https://example.com/${"path/".repeat(40)}`
 
@@ -98,6 +99,8 @@ describe.skipIf(missingBrowser !== undefined)(`on 320 px${missingBrowser ?? ""}`
 const unmarked = (page: Page) =>
   does(() =>
     page.evaluate(() => {
+      // Only what is in this function is known to the page.
+      // oxlint-disable-next-line unicorn/consistent-function-scoping
       const isSeen = (element: Element) => element.checkVisibility() && element.getBoundingClientRect().width > 0
       const edges = [...document.querySelectorAll("button, textarea, select, input:not([type=file]), .tool, .question")]
         .filter(isSeen)

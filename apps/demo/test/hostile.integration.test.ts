@@ -49,6 +49,9 @@ const vectors = [
   "```html\n<script>document.title='owned'</script>\n```"
 ]
 
+const print = (count: number) =>
+  JSON.stringify({ language: "javascript", code: `console.log("<b>wall</b> ".repeat(${count / 12}))` })
+
 /** A place that should never be asked for anything. */
 const stranger = Effect.acquireRelease(
   does(async () => {
@@ -180,8 +183,6 @@ describe.skipIf(missingBrowser !== undefined)(`hostile content${missingBrowser ?
       const { complaints, page } = yield* openPage(address)
       yield* live(page)
       yield* send(page, "Print much")
-      const print = (count: number) =>
-        JSON.stringify({ language: "javascript", code: `console.log("<b>wall</b> ".repeat(${count / 12}))` })
       yield* model.finish(
         call(0, "a", "run_code", print(40_000)),
         call(1, "b", "run_code", print(5_000_000)),

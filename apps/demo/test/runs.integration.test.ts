@@ -1,8 +1,8 @@
 /** The agent's protocol of runs, for programs: over the same conversations as the page, and each person's own. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import path from "node:path"
 import { readFile } from "node:fs/promises"
+import path from "node:path"
 import { missingBrowser, openPage } from "./servers/browser.ts"
 import { startDemo, temporaryFolder } from "./servers/demo.ts"
 import { call, end, modelServer, text } from "./servers/model.ts"
@@ -33,12 +33,12 @@ const program = (address: string, key = "") => {
     )
   const json = <A>(method: string, where: string, body?: object) =>
     Effect.flatMap(ask(method, where, body), (response) => does(async (): Promise<A> => response.json()))
-  const text = (method: string, where: string, body?: object, headers?: Record<string, string>) =>
+  const read = (method: string, where: string, body?: object, headers?: Record<string, string>) =>
     Effect.flatMap(
       ask(method, where, body, headers),
       (response) => does(async () => ({ status: response.status, text: await response.text() }))
     )
-  return { ask, json, text }
+  return { ask, json, read }
 }
 
 const signUp = (address: string, name: string) =>
@@ -64,6 +64,8 @@ const readUntil = (address: string, where: string, words: string) =>
     return read
   })
 
+const code = (id: string) => call(0, id, "run_code", "{\"language\":\"javascript\",\"code\":\"6*7\"}")
+
 const start = (message: string, conversation?: string) => ({
   agent: "sennit",
   message,
@@ -76,7 +78,7 @@ describe("a run of a program", () => {
       const data = yield* temporaryFolder
       const model = yield* modelServer
       const { address } = yield* startDemo({ SENNIT_DATA: data, OPENAI_BASE_URL: model.address })
-      const { ask, json, text: read } = program(address)
+      const { ask, json, read } = program(address)
       const started = yield* ask("POST", "/runs", start("Tell me a story"))
       assert.strictEqual(started.status, 201)
       const { conversation, id }: Run = yield* does(() => started.json())
@@ -120,8 +122,12 @@ describe("a run of a program", () => {
       assert.strictEqual((yield* program(address).ask("POST", "/runs", start("Hello"))).status, 401)
       const ada = yield* signUp(address, "ada")
       const bob = yield* signUp(address, "bob")
-      const { conversation, id } = yield* ada.json<Run>("POST", "/runs", start("Remember that my boat is called Kestrel"))
-      yield* ada.text("GET", `/runs/${id}/events`)
+      const { conversation, id } = yield* ada.json<Run>(
+        "POST",
+        "/runs",
+        start("Remember that my boat is called Kestrel")
+      )
+      yield* ada.read("GET", `/runs/${id}/events`)
       const unknown = Buffer.from(JSON.stringify(["ada", crypto.randomUUID(), "x"])).toString("base64url")
       for (
         const [method, rest, body] of [
@@ -132,18 +138,23 @@ describe("a run of a program", () => {
           ["POST", "/approvals/a", { approved: true }]
         ] as const
       ) {
-        const answers = yield* Effect.forEach([id, unknown, "nonsense"], (one) =>
-          bob.text(method, `/runs/${one}${rest}`, body))
+        const answers = yield* Effect.forEach(
+          [id, unknown, "nonsense"],
+          (one) => bob.read(method, `/runs/${one}${rest}`, body)
+        )
         assert.strictEqual(answers[0]?.status, 404, `${method} ${rest}`)
         assert.deepStrictEqual(answers[0], answers[1])
         assert.deepStrictEqual(answers[0], answers[2])
       }
-      assert.strictEqual((yield* bob.text("GET", "/runs")).text, "{\"runs\":[]}")
-      const elsewhere = yield* Effect.forEach([conversation, crypto.randomUUID()], (one) =>
-        Effect.map(bob.text("POST", "/runs", start("And?", one)), ({ status, text: said }) => ({
-          status,
-          text: said.replaceAll(one, ":id")
-        })))
+      assert.strictEqual((yield* bob.read("GET", "/runs")).text, "{\"runs\":[]}")
+      const elsewhere = yield* Effect.forEach(
+        [conversation, crypto.randomUUID()],
+        (one) =>
+          Effect.map(bob.read("POST", "/runs", start("And?", one)), ({ status, text: said }) => ({
+            status,
+            text: said.replaceAll(one, ":id")
+          }))
+      )
       assert.strictEqual(elsewhere[0]?.status, 404)
       assert.deepStrictEqual(elsewhere[0], elsewhere[1])
       assert.strictEqual((yield* ada.json<Run>("GET", `/runs/${id}`)).outcome, "completed")
@@ -153,7 +164,7 @@ describe("a run of a program", () => {
       assert.deepStrictEqual(yield* bob.json("GET", "/api/memories"), [])
       // An erasure takes it along.
       yield* ada.json("POST", "/api/erasure", { confirm: true })
-      assert.strictEqual((yield* ada.text("GET", "/runs")).text, "{\"runs\":[]}")
+      assert.strictEqual((yield* ada.read("GET", "/runs")).text, "{\"runs\":[]}")
       assert.strictEqual((yield* ada.json<Run>("POST", "/runs", start("What is 6*7?"))).outcome, null)
     }))
 
@@ -161,7 +172,7 @@ describe("a run of a program", () => {
     Effect.gen(function*() {
       const data = yield* temporaryFolder
       const { address } = yield* startDemo({ SENNIT_DATA: data })
-      const { json, text: read } = program(address)
+      const { json, read } = program(address)
       const { id: conversation } = yield* json<{ readonly id: string }>("POST", "/api/conversations")
       const bytes = yield* does(() => readFile(sales))
       yield* does(() =>
@@ -185,10 +196,9 @@ describe("a run of a program", () => {
         const data = yield* temporaryFolder
         const model = yield* modelServer
         const { address } = yield* startDemo({ SENNIT_DATA: data, OPENAI_BASE_URL: model.address })
-        const { json, text: read } = program(address)
+        const { json, read } = program(address)
         const { page } = yield* openPage(address)
         yield* live(page)
-        const code = (id: string) => call(0, id, "run_code", "{\"language\":\"javascript\",\"code\":\"6*7\"}")
         const { conversation, id } = yield* json<Run>("POST", "/runs", start("By code, please"))
         yield* model.finish(code("a"), end("tool_calls"))
         yield* does(() => page.getByRole("link", { name: /By code, please/ }).first().click())

@@ -99,7 +99,14 @@ const StretchView = ({ conversation, settled, stretch, untrusted }: StretchProps
       return (
         <>
           <ToolCard block={stretch} />
-          {stretch.files.map((file) => <Made key={file.name} block={stretch} conversation={conversation} file={file} />)}
+          {stretch.files.map((file) => (
+            <Made
+              key={file.name}
+              block={stretch}
+              conversation={conversation}
+              file={file}
+            />
+          ))}
         </>
       )
     case "fold":

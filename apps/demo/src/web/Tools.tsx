@@ -6,7 +6,7 @@ import { useState } from "./store.ts"
 const ServerLine = ({ server }: { server: ToolList["servers"][number] }) => (
   <li>
     <code>{server.name}</code> {server.connected ? "✓ connected" : "✗ not connected"}
-    {server.connected ? null : <span className="muted"> · {server.detail}</span>}
+    {server.connected ? null : <span className="muted">· {server.detail}</span>}
     {server.withheld.map(({ name, why }) => <p key={name} className="muted">{name} is withheld: {why}</p>)}
   </li>
 )

@@ -23,7 +23,9 @@ export const copy = async (text: string, words: string): Promise<void> => {
 const within = (range: Range, element: Element): Range => {
   const part = document.createRange()
   part.selectNodeContents(element)
-  if (range.compareBoundaryPoints(Range.START_TO_START, part) > 0) part.setStart(range.startContainer, range.startOffset)
+  if (range.compareBoundaryPoints(Range.START_TO_START, part) > 0) {
+    part.setStart(range.startContainer, range.startOffset)
+  }
   if (range.compareBoundaryPoints(Range.END_TO_END, part) < 0) part.setEnd(range.endContainer, range.endOffset)
   return part
 }

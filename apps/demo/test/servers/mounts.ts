@@ -21,9 +21,12 @@ const after = (mounts: string, folder: string) => [
 export const smallDisk = (folder: string, megabytes: number) =>
   after(`mount -t tmpfs -o size=${megabytes}m small "$1"`, folder)
 
+/** The folder is a disk without room for one block. */
+export const fullDisk = (folder: string) =>
+  after("mount -t tmpfs -o size=1m full \"$1\"; dd if=/dev/zero of=\"$1/fill\" bs=4096 2>/dev/null || true", folder)
+
 /** The folder is what it is, and cannot be written. */
-export const readOnly = (folder: string) =>
-  after("mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"", folder)
+export const readOnly = (folder: string) => after("mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"", folder)
 
 /** The folder as the demo with this process id sees it. */
 export const seenBy = (pid: number, folder: string) => `/proc/${pid}/root${folder}`

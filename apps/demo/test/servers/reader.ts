@@ -23,8 +23,7 @@ export const pause = (page: Page) =>
     await page.waitForFunction((begun) => performance.now() - begun > 600, shown)
   })
 
-export const isFocused = (place: Locator) =>
-  does(() => place.evaluate((element) => element === document.activeElement))
+export const isFocused = (place: Locator) => does(() => place.evaluate((element) => element === document.activeElement))
 
 const FURTHEST = 150
 
