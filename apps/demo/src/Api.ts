@@ -1,104 +1,26 @@
 /**
- * What the server and the page agree on: the typed API and the events of `GET /api/events`.
- * This module runs in the browser too, so it imports no Node code.
+ * What the server and the page agree on. This module runs in the browser too, so it imports no Node code.
  */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
-import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Schema from "effect/Schema"
+import {
+  ConversationBusy,
+  FileRefused,
+  MemoryChanged,
+  NoSuchConversation,
+  NothingToDecide,
+  NotSignedIn,
+  RotationRefused,
+  SignInRefused,
+  StorageFailed,
+  TooManyRuns
+} from "./ApiError.ts"
+import { Conversation, ConversationSummary } from "./Block.ts"
 import { Person } from "./Person.ts"
-
-/** A file of a conversation: its name is its identity there; `size` in bytes. */
-export const FileSummary = Schema.Struct({ name: Schema.String, size: Schema.Number })
-export type FileSummary = typeof FileSummary.Type
-
-/** One line of the conversation list; `updatedAt` is epoch milliseconds. */
-export class ConversationSummary extends Schema.Class<ConversationSummary>("ConversationSummary")({
-  id: Schema.String,
-  title: Schema.String,
-  updatedAt: Schema.Number,
-  running: Schema.Boolean,
-  /** An answer waits for a decision of the person. */
-  waiting: Schema.Boolean,
-  /** Of a search: the words around what was found. */
-  hit: Schema.optional(Schema.String)
-}) {}
-
-/** What the person asked; times are epoch milliseconds. */
-export const Question = Schema.Struct({
-  type: Schema.Literal("question"),
-  id: Schema.String,
-  at: Schema.Number,
-  text: Schema.String,
-  attachments: Schema.Array(FileSummary)
-})
-
-/** A stretch of the answer between two tool calls, in Markdown. */
-export const Text = Schema.Struct({ type: Schema.Literal("text"), id: Schema.String, text: Schema.String })
-
-/** A file that a tool made; `type` is its media type. */
-export const MadeFile = Schema.Struct({ ...FileSummary.fields, type: Schema.String })
-export type MadeFile = typeof MadeFile.Type
-
-/**
- * One tool call; `arguments` is JSON text, `result` is what the model was given. `arriving`: the model still writes the
- * arguments; `waiting`: it is run only when the person allows it, by `callId`. What is `untrusted` was written by strangers: a page or a document.
- */
-export const Tool = Schema.Struct({
-  type: Schema.Literal("tool"),
-  id: Schema.String,
-  callId: Schema.String,
-  name: Schema.String,
-  arguments: Schema.String,
-  status: Schema.Literal("arriving", "waiting", "running", "done", "failed", "stopped", "refused"),
-  result: Schema.String,
-  files: Schema.Array(MadeFile),
-  untrusted: Schema.Boolean,
-  startedAt: Schema.Number,
-  durationMs: Schema.Number
-})
-
-/** How far a run is, and what it has used; not shown in the thread. */
-export const Run = Schema.Struct({
-  type: Schema.Literal("run"),
-  id: Schema.String,
-  startedAt: Schema.Number,
-  steps: Schema.Number,
-  toolCalls: Schema.Number,
-  inputTokens: Schema.Number,
-  outputTokens: Schema.Number,
-  /** Null while it goes on. */
-  durationMs: Schema.NullOr(Schema.Number)
-})
-
-/** What happened to an answer, in words. */
-export const Notice = Schema.Struct({ type: Schema.Literal("notice"), id: Schema.String, text: Schema.String })
-
-/** How a run ended, and which model answered. */
-export const Finish = Schema.Struct({
-  type: Schema.Literal("finish"),
-  id: Schema.String,
-  outcome: Schema.Literal("completed", "limited", "stopped", "failed", "interrupted"),
-  model: Schema.String,
-  message: Schema.String,
-  durationMs: Schema.Number,
-  /** Tools whose results are kept. */
-  toolsDone: Schema.Number
-})
-
-/** A block of the thread, in the order in which it happened. The id is unique in the conversation. */
-export const Block = Schema.Union(Question, Text, Tool, Run, Notice, Finish)
-export type Block = typeof Block.Type
-
-/** A conversation as it stood at event `at`; later events of the stream bring it up to date. */
-export class Conversation extends Schema.Class<Conversation>("Conversation")({
-  summary: ConversationSummary,
-  blocks: Schema.Array(Block),
-  files: Schema.Array(FileSummary),
-  at: Schema.String
-}) {}
 
 export class MemorySummary extends Schema.Class<MemorySummary>("MemorySummary")({
   id: Schema.String,
@@ -204,104 +126,6 @@ export class HealthReport extends Schema.Class<HealthReport>("HealthReport")({
   checks: Schema.Array(Check)
 }) {}
 
-/** One event of `GET /api/events`. A delta's `offset` says where in the block's text it belongs, so a repeat is harmless. */
-export const UiEvent = Schema.Union(
-  Schema.Struct({ type: Schema.Literal("conversation"), conversation: ConversationSummary }),
-  Schema.Struct({ type: Schema.Literal("removed"), conversation: Schema.String }),
-  Schema.Struct({ type: Schema.Literal("block"), conversation: Schema.String, block: Block }),
-  Schema.Struct({
-    type: Schema.Literal("delta"),
-    conversation: Schema.String,
-    block: Schema.String,
-    offset: Schema.Number,
-    text: Schema.String
-  })
-)
-export type UiEvent = typeof UiEvent.Type
-
-/** The payload of one server-sent event: what happened in one flush, oldest first. */
-export const UiEvents = Schema.parseJson(Schema.Array(UiEvent))
-
-export class NoSuchConversation extends Schema.TaggedError<NoSuchConversation>()(
-  "NoSuchConversation",
-  { id: Schema.String },
-  HttpApiSchema.annotations({ status: 404 })
-) {
-  override get message() {
-    return `No such conversation: ${this.id}.`
-  }
-}
-
-export class ConversationBusy extends Schema.TaggedError<ConversationBusy>()(
-  "ConversationBusy",
-  { id: Schema.String },
-  HttpApiSchema.annotations({ status: 409 })
-) {
-  override get message() {
-    return "This conversation is still being answered. Your text is kept: stop the answer or wait for its end, then send again."
-  }
-}
-
-export class NothingToDecide extends Schema.TaggedError<NothingToDecide>()(
-  "NothingToDecide",
-  {},
-  HttpApiSchema.annotations({ status: 409 })
-) {
-  override get message() {
-    return "Nothing waits for this decision any more: it was made, or the answer was stopped. Nothing was run because of it."
-  }
-}
-
-export class TooManyRuns extends Schema.TaggedError<TooManyRuns>()(
-  "TooManyRuns",
-  { limit: Schema.Number },
-  HttpApiSchema.annotations({ status: 429 })
-) {
-  override get message() {
-    return `The server already answers ${this.limit} questions. Your text is kept: send again in a moment.`
-  }
-}
-
-export class FileRefused extends Schema.TaggedError<FileRefused>()(
-  "FileRefused",
-  {
-    name: Schema.String,
-    reason: Schema.Literal("TooLarge", "BadName", "Empty", "NoSuchFile", "Incomplete", "BadType"),
-    detail: Schema.String
-  },
-  HttpApiSchema.annotations({ status: 400 })
-) {
-  override get message() {
-    return `${this.name}: ${this.detail} Nothing was stored.`
-  }
-}
-
-/** The largest file that can be attached, in bytes: what the agent's tools read at most. */
-export const MAX_FILE_BYTES = 50_000_000
-
-/** Said before a byte is sent where the size is known, and while they arrive where it is not. */
-export const tooLarge = (name: string): FileRefused =>
-  new FileRefused({
-    name,
-    reason: "TooLarge",
-    detail: `The file has more than ${MAX_FILE_BYTES / 1_000_000} MB, which is what the tools can read.`
-  })
-
-/** The connection broke before all of the file had come. */
-export const cutOff = (name: string): FileRefused =>
-  new FileRefused({ name, reason: "Incomplete", detail: "The upload was cut off. Attach it again." })
-
-/** The disk, the database or a key refused; `detail` says what is safe and what to do. */
-export class StorageFailed extends Schema.TaggedError<StorageFailed>()(
-  "StorageFailed",
-  { detail: Schema.String },
-  HttpApiSchema.annotations({ status: 500 })
-) {
-  override get message() {
-    return this.detail
-  }
-}
-
 /** A key that wraps data keys, and how many; nothing here is secret. */
 const KeySummary = Schema.Struct({
   id: Schema.String,
@@ -322,30 +146,6 @@ export class KeyStatus extends Schema.Class<KeyStatus>("KeyStatus")({
   /** Encrypted records. */
   records: Schema.Number
 }) {}
-
-/** Somebody else changed or forgot the memory meanwhile. */
-export class MemoryChanged extends Schema.TaggedError<MemoryChanged>()(
-  "MemoryChanged",
-  { id: Schema.String },
-  HttpApiSchema.annotations({ status: 409 })
-) {
-  override get message() {
-    return "This memory was changed or forgotten meanwhile. Nothing was written: look at it again, then correct it."
-  }
-}
-
-/** Nothing was changed; `detail` is what stands in the way. */
-export class RotationRefused extends Schema.TaggedError<RotationRefused>()(
-  "RotationRefused",
-  { reason: Schema.Literal("KeyFromEnvironment", "FolderInUse"), detail: Schema.String },
-  HttpApiSchema.annotations({ status: 409 })
-) {
-  override get message() {
-    return this.reason === "FolderInUse"
-      ? this.detail
-      : `The key comes from ${this.detail}, so this program cannot put another in its place. Nothing was changed.`
-  }
-}
 
 /** What an erasure destroyed. */
 export class Receipt extends Schema.Class<Receipt>("Receipt")({
@@ -369,34 +169,6 @@ export class Receipt extends Schema.Class<Receipt>("Receipt")({
   digest: Schema.String
 }) {}
 
-/** The request needs a sign-in, and has none or one that ended. */
-export class NotSignedIn extends Schema.TaggedError<NotSignedIn>()(
-  "NotSignedIn",
-  {},
-  HttpApiSchema.annotations({ status: 401 })
-) {
-  override get message() {
-    return "You are not signed in, or your sign-in ended. Sign in; your message is kept."
-  }
-}
-
-export class SignInRefused extends Schema.TaggedError<SignInRefused>()(
-  "SignInRefused",
-  { reason: Schema.Literal("Wrong", "NameTaken", "BadName", "BadPassword", "NoAccounts") },
-  HttpApiSchema.annotations({ status: 403 })
-) {
-  override get message() {
-    return {
-      Wrong: "The name or the password is wrong. Try again.",
-      NameTaken: "This name is taken. Choose another, or sign in.",
-      BadName: "A name has 1 to 64 letters, digits, dots, dashes and underscores.",
-      BadPassword: "A password has 8 to 1000 characters.",
-      NoAccounts:
-        "This server is for one person; there is nothing to sign in to. Set SENNIT_ACCOUNTS=true to have accounts."
-    }[this.reason]
-  }
-}
-
 /** Whether people sign in here, and who has. */
 export const Account = Schema.Struct({ signsIn: Schema.Boolean, person: Schema.NullOr(Schema.String) })
 export type Account = typeof Account.Type
@@ -407,11 +179,15 @@ export class SignedIn extends HttpApiMiddleware.Tag<SignedIn>()("SignedIn", {
   provides: Person
 }) {}
 
-/** Why an upload is refused. */
-export const UploadRefusal = Schema.Union(FileRefused, NoSuchConversation, StorageFailed, NotSignedIn)
-export type UploadRefusal = typeof UploadRefusal.Type
+/** A request about one conversation, of the person who asks. */
+const ofConversation = <Name extends string, Method extends HttpMethod>(
+  endpoint: HttpApiEndpoint.HttpApiEndpoint<Name, Method>
+) => endpoint.setPath(Schema.Struct({ conversation: Schema.String })).addError(NoSuchConversation)
 
-const conversationPath = Schema.Struct({ conversation: Schema.String })
+/** A request about one memory. */
+const ofMemory = <Name extends string, Method extends HttpMethod>(
+  endpoint: HttpApiEndpoint.HttpApiEndpoint<Name, Method>
+) => endpoint.setPath(Schema.Struct({ memory: Schema.String }))
 
 export class Conversations extends HttpApiGroup.make("conversations")
   .add(
@@ -421,20 +197,10 @@ export class Conversations extends HttpApiGroup.make("conversations")
       .addSuccess(Schema.Array(ConversationSummary))
   )
   .add(HttpApiEndpoint.post("create", "/conversations").addSuccess(ConversationSummary))
+  .add(ofConversation(HttpApiEndpoint.get("get", "/conversations/:conversation")).addSuccess(Conversation))
+  .add(ofConversation(HttpApiEndpoint.del("delete", "/conversations/:conversation")))
   .add(
-    HttpApiEndpoint.get("get", "/conversations/:conversation")
-      .setPath(conversationPath)
-      .addSuccess(Conversation)
-      .addError(NoSuchConversation)
-  )
-  .add(
-    HttpApiEndpoint.del("delete", "/conversations/:conversation")
-      .setPath(conversationPath)
-      .addError(NoSuchConversation)
-  )
-  .add(
-    HttpApiEndpoint.post("ask", "/conversations/:conversation/runs")
-      .setPath(conversationPath)
+    ofConversation(HttpApiEndpoint.post("ask", "/conversations/:conversation/runs"))
       .setPayload(
         Schema.Struct({
           question: Schema.NonEmptyString,
@@ -443,44 +209,31 @@ export class Conversations extends HttpApiGroup.make("conversations")
         })
       )
       .addSuccess(Schema.Struct({ run: Schema.String }))
-      .addError(NoSuchConversation)
       .addError(ConversationBusy)
       .addError(TooManyRuns)
       .addError(FileRefused)
   )
   .add(
-    HttpApiEndpoint.get("preview", "/conversations/:conversation/preview")
-      .setPath(conversationPath)
+    ofConversation(HttpApiEndpoint.get("preview", "/conversations/:conversation/preview"))
       .setUrlParams(Schema.Struct({ name: Schema.String }))
       .addSuccess(Preview)
-      .addError(NoSuchConversation)
       .addError(FileRefused)
   )
   .add(
     // Whether a call that waits may be run.
-    HttpApiEndpoint.post("decide", "/conversations/:conversation/decisions")
-      .setPath(conversationPath)
+    ofConversation(HttpApiEndpoint.post("decide", "/conversations/:conversation/decisions"))
       .setPayload(Schema.Struct({ callId: Schema.String, approved: Schema.Boolean }))
-      .addError(NoSuchConversation)
       .addError(NothingToDecide)
   )
   .add(
     // Goes on with an answer that the end of a process has cut off; false where there is none.
-    HttpApiEndpoint.post("resume", "/conversations/:conversation/resume")
-      .setPath(conversationPath)
+    ofConversation(HttpApiEndpoint.post("resume", "/conversations/:conversation/resume"))
       .addSuccess(Schema.Struct({ resumed: Schema.Boolean }))
-      .addError(NoSuchConversation)
   )
-  .add(
-    HttpApiEndpoint.del("stop", "/conversations/:conversation/runs")
-      .setPath(conversationPath)
-      .addError(NoSuchConversation)
-  )
+  .add(ofConversation(HttpApiEndpoint.del("stop", "/conversations/:conversation/runs")))
   .addError(StorageFailed)
   .middleware(SignedIn)
 {}
-
-const memoryPath = Schema.Struct({ memory: Schema.String })
 
 export class Memories extends HttpApiGroup.make("memories")
   .add(
@@ -491,18 +244,13 @@ export class Memories extends HttpApiGroup.make("memories")
       .addSuccess(Schema.Array(MemorySummary))
   )
   .add(
-    HttpApiEndpoint.patch("correct", "/memories/:memory")
-      .setPath(memoryPath)
+    ofMemory(HttpApiEndpoint.patch("correct", "/memories/:memory"))
       .setPayload(Schema.Struct({ version: Schema.Number, text: Schema.NonEmptyString }))
       .addSuccess(MemorySummary)
       .addError(MemoryChanged)
   )
-  .add(
-    HttpApiEndpoint.get("history", "/memories/:memory/history")
-      .setPath(memoryPath)
-      .addSuccess(Schema.Array(MemoryRevision))
-  )
-  .add(HttpApiEndpoint.del("forget", "/memories/:memory").setPath(memoryPath))
+  .add(ofMemory(HttpApiEndpoint.get("history", "/memories/:memory/history")).addSuccess(Schema.Array(MemoryRevision)))
+  .add(ofMemory(HttpApiEndpoint.del("forget", "/memories/:memory")))
   .addError(StorageFailed)
   .middleware(SignedIn)
 {}
@@ -521,10 +269,9 @@ export class Privacy extends HttpApiGroup.make("privacy")
       .addSuccess(Receipt)
   )
   .add(
-    HttpApiEndpoint.get("stored", "/conversations/:conversation/stored")
-      .setPath(conversationPath)
-      .addSuccess(Schema.Array(StoredRecord))
-      .addError(NoSuchConversation)
+    ofConversation(HttpApiEndpoint.get("stored", "/conversations/:conversation/stored")).addSuccess(
+      Schema.Array(StoredRecord)
+    )
   )
   .addError(StorageFailed)
   .middleware(SignedIn)

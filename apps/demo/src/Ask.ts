@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Block, FileRefused } from "./Api.ts"
+import type { FileRefused } from "./ApiError.ts"
+import type { Block } from "./Block.ts"
 import { Desk, type DeskFailure } from "./Desk.ts"
 import { apply } from "./Thread.ts"
 

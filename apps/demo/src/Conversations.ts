@@ -29,19 +29,16 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { ModelSummary, Preview } from "./Api.ts"
 import {
-  Conversation,
   ConversationBusy,
-  ConversationSummary,
   type FileRefused,
-  type FileSummary,
-  type ModelSummary,
   NoSuchConversation,
   NothingToDecide,
-  type Preview,
   StorageFailed,
   TooManyRuns
-} from "./Api.ts"
+} from "./ApiError.ts"
+import { Conversation, ConversationSummary, type FileSummary } from "./Block.ts"
 import * as ConversationFiles from "./ConversationFiles.ts"
 import { EventHub } from "./EventHub.ts"
 import { FileStore } from "./FileStore.ts"

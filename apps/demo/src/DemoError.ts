@@ -1,4 +1,4 @@
-/** Why the demo cannot start. What a person can do wrong on its page is in Api.ts. */
+/** Why the demo cannot start. What a person can do wrong on its page is in ApiError.ts. */
 import type { PlatformError } from "@effect/platform/Error"
 import type { ServeError } from "@effect/platform/HttpServerError"
 import * as Predicate from "effect/Predicate"

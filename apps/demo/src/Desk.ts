@@ -16,7 +16,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { DemoApi, type FileRefused, FileSummary, HealthReport, type UiEvent, UiEvents, UploadRefusal } from "./Api.ts"
+import { DemoApi, HealthReport } from "./Api.ts"
+import { type FileRefused, UploadRefusal } from "./ApiError.ts"
+import { FileSummary, type UiEvent, UiEvents } from "./Block.ts"
 import { apiRoutes, routerConfig } from "./Server.ts"
 
 /** Anything that went wrong, in words for people. */

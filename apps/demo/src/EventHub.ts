@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import type { UiEvent } from "./Api.ts"
+import type { UiEvent } from "./Block.ts"
 
 /** How many events a page may be behind; a tool's result, the largest of them, has about 10 000 characters. */
 const CAPACITY = 4000

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { StorageFailed } from "./Api.ts"
+import type { StorageFailed } from "./ApiError.ts"
 import type { DemoConfig } from "./DemoConfig.ts"
 import { failed } from "./StorageProblem.ts"
 

@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
-import type { StorageFailed } from "./Api.ts"
+import type { StorageFailed } from "./ApiError.ts"
 import { failed } from "./StorageProblem.ts"
 
 export interface Owner {

@@ -7,7 +7,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { MemoryChanged, MemoryRevision, MemorySummary, type StorageFailed } from "./Api.ts"
+import { MemoryRevision, MemorySummary } from "./Api.ts"
+import { MemoryChanged, type StorageFailed } from "./ApiError.ts"
 import { failed } from "./StorageProblem.ts"
 
 /** The most that the page lists. */

@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { StorageFailed } from "./Api.ts"
+import { StorageFailed } from "./ApiError.ts"
 import { failed } from "./StorageProblem.ts"
 import { makeProjection, type ThreadEvent } from "./Thread.ts"
 

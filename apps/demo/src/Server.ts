@@ -14,18 +14,9 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
 import { Accounts, COOKIE, SIGNED_IN_FOR } from "./Accounts.ts"
-import {
-  cutOff,
-  DemoApi,
-  FileSummary,
-  HealthReport,
-  MAX_FILE_BYTES,
-  ServerInfo,
-  SignedIn,
-  type ToolList,
-  UiEvents,
-  UploadRefusal
-} from "./Api.ts"
+import { DemoApi, HealthReport, ServerInfo, SignedIn, type ToolList } from "./Api.ts"
+import { cutOff, MAX_FILE_BYTES, UploadRefusal } from "./ApiError.ts"
+import { FileSummary, UiEvents } from "./Block.ts"
 import type { Followed } from "./EventHub.ts"
 import type { FileType } from "./FileType.ts"
 import * as Guard from "./Guard.ts"

@@ -1,6 +1,6 @@
 /** What a person is told when something could not be kept: what happened, what is safe, what to do. */
 import * as Predicate from "effect/Predicate"
-import { StorageFailed } from "./Api.ts"
+import { StorageFailed } from "./ApiError.ts"
 
 const words = {
   full: "The disk is full. This was not stored; what was stored before is safe. Free space, then send it again.",

@@ -3,7 +3,7 @@
  * conversation and the terminal's answer. Runs in the browser too.
  */
 import type { AgentEvent } from "@sennit/agent"
-import type { Block } from "./Api.ts"
+import type { Block } from "./Block.ts"
 
 /** A change of one conversation's thread. */
 export type ThreadEvent =

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Fiber, Option, Stream } from "effect"
-import type { UiEvent } from "../src/Api.ts"
+import type { UiEvent } from "../src/Block.ts"
 import { EventHub, type Followed, layer } from "../src/EventHub.ts"
 
 const removed = (conversation: string): UiEvent => ({ type: "removed", conversation })

@@ -1,7 +1,7 @@
 import type { AgentEvent } from "@sennit/agent"
 import { FastCheck as fc } from "effect"
 import { describe, expect, it } from "vitest"
-import type { Block } from "../src/Api.ts"
+import type { Block } from "../src/Block.ts"
 import { apply, fold, makeProjection, type ThreadEvent } from "../src/Thread.ts"
 
 type Piece = Partial<AgentEvent.AgentEvent> & { readonly _tag: AgentEvent.AgentEvent["_tag"] }

@@ -1,5 +1,6 @@
 import { useState as useLocal } from "react"
-import type { FileSummary, Preview } from "../Api.ts"
+import type { Preview } from "../Api.ts"
+import type { FileSummary } from "../Block.ts"
 import { readPreview } from "./actions.ts"
 import { shownName, sizeOf } from "./words.ts"
 

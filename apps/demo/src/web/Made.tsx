@@ -1,6 +1,6 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { MadeFile } from "../Api.ts"
+import type { MadeFile } from "../Block.ts"
 import { Attachment, fileAddress, Table } from "./Attachment.tsx"
 import type { ToolBlock } from "./ToolCard.tsx"
 import { shownName } from "./words.ts"

@@ -1,4 +1,4 @@
-import type { Block } from "../Api.ts"
+import type { Block } from "../Block.ts"
 import { useState } from "./store.ts"
 import { isOpen, type ToolBlock } from "./ToolCard.tsx"
 import { useNow } from "./useNow.ts"

@@ -1,5 +1,5 @@
 import { memo, useEffect, useMemo, useState as useLocal } from "react"
-import type { Block } from "../Api.ts"
+import type { Block } from "../Block.ts"
 import { ask, askAgain, askSample } from "./actions.ts"
 import { Answer } from "./Answer.tsx"
 import { Attachment } from "./Attachment.tsx"

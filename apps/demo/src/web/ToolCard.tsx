@@ -1,5 +1,5 @@
 import { memo, useRef } from "react"
-import type { Block } from "../Api.ts"
+import type { Block } from "../Block.ts"
 import { decide } from "./actions.ts"
 import { useState } from "./store.ts"
 import { useNow } from "./useNow.ts"

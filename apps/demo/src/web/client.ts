@@ -7,7 +7,9 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
-import { DemoApi, FileSummary, MAX_FILE_BYTES, tooLarge, UploadRefusal } from "../Api.ts"
+import { DemoApi } from "../Api.ts"
+import { MAX_FILE_BYTES, tooLarge, UploadRefusal } from "../ApiError.ts"
+import { FileSummary } from "../Block.ts"
 
 const runtime = ManagedRuntime.make(FetchHttpClient.layer)
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { type UiEvent, UiEvents } from "../Api.ts"
+import { type UiEvent, UiEvents } from "../Block.ts"
 import { say } from "./say.ts"
 import { applyEvents, current, update } from "./store.ts"
 

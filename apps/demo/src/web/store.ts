@@ -2,10 +2,6 @@
 import * as Effect from "effect/Effect"
 import { useSyncExternalStore } from "react"
 import type {
-  Block,
-  Conversation,
-  ConversationSummary,
-  FileSummary,
   KeyStatus,
   MemoryRevision,
   MemorySummary,
@@ -13,9 +9,9 @@ import type {
   Receipt,
   ServerInfo,
   StoredRecord,
-  ToolList,
-  UiEvent
+  ToolList
 } from "../Api.ts"
+import type { Block, Conversation, ConversationSummary, FileSummary, UiEvent } from "../Block.ts"
 import { apply } from "../Thread.ts"
 
 export interface Settings {

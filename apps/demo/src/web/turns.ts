@@ -1,5 +1,5 @@
 /** The blocks of a thread as it is shown: turns of a question and its answer, in groups that paint only when seen. */
-import type { Block } from "../Api.ts"
+import type { Block } from "../Block.ts"
 import type { ToolBlock } from "./ToolCard.tsx"
 
 type QuestionBlock = Extract<Block, { type: "question" }>

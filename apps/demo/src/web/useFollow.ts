@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef, useState } from "react"
-import type { Block } from "../Api.ts"
+import type { Block } from "../Block.ts"
 import { useState as useStore } from "./store.ts"
 
 /** How near the end counts as being there: a rounding error, not an intention. */
