@@ -40,6 +40,13 @@ describe.skipIf(missingBrowser !== undefined)(`the guide${missingBrowser ?? ""}`
       yield* does(() => page.getByRole("list", { name: "Timeline" }).waitFor())
       yield* shows(page, "csv")
 
+      yield* ask(page, "Chart the total revenue by month")
+      yield* does(() => page.locator("figure.made img").evaluate((image: HTMLImageElement) => image.decode()))
+      yield* does(() => page.locator("#inspector").getByRole("link", { name: "Tools" }).click())
+      yield* does(() => page.locator("#inspector").getByText("draw_chart").waitFor())
+      yield* does(() => page.locator("figure.made").scrollIntoViewIfNeeded())
+      yield* shows(page, "chart")
+
       yield* does(() => page.getByRole("link", { name: "New conversation" }).click())
       yield* ask(page, "Remember that my sister Ada lives in Porto")
       yield* ask(page, "Where does Ada live?")
