@@ -14,6 +14,8 @@ const withPage = async <A>(address: string, use: (page: Page) => Promise<A>): Pr
     const context = await browser.newContext({ locale: "en-US", viewport: { width: 1280, height: 800 } })
     const page = await context.newPage()
     await page.goto(address)
+    // The compiler names functions by a helper that pages do not have.
+    await page.evaluate("globalThis.__name = (named) => named")
     return await use(page)
   } finally {
     await browser.close()
@@ -142,7 +144,10 @@ const page10k = () =>
           else await new Promise((resolve) => setTimeout(resolve, 20))
         }
         return withPage(`${address}/c/${id}`, async (page) => {
-          await page.getByText("Question 0", { exact: true }).waitFor({ state: "attached", timeout: 60_000 })
+          await page.locator("#thread").getByText("Question 0", { exact: true }).waitFor({
+            state: "attached",
+            timeout: 60_000
+          })
           return page.evaluate(scroll)
         })
       }, { OPENAI_BASE_URL: model })

@@ -76,9 +76,6 @@ export const agentName = assistant.name
 /** Behind protocols in which nobody can be asked. */
 export const forPrograms = Agent.make({ name: "sennit", instructions, tools: Toolset.make(...tools) })
 
-/** Answers that are given at the same time; what each takes is mostly waiting for the model. */
-const RUNS_AT_ONCE = 256
-
 const about = (config: DemoConfig, folder: string) =>
   Layer.effect(
     About,
@@ -146,7 +143,7 @@ export const layer = (config: DemoConfig, { goesOn }: { readonly goesOn: boolean
     return Layer.mergeAll(People.layer(ownOf(goesOn)), Rotation.layer, about(config, folder), toolList).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
-          AgentRuns.layer({ maxRunning: RUNS_AT_ONCE }).pipe(Layer.provide(RunLog.layer(Identity.app))),
+          AgentRuns.layer({ maxRunning: Models.RUNS_AT_ONCE }).pipe(Layer.provide(RunLog.layer(Identity.app))),
           Documents.layer(),
           Charts.layer(),
           CodeSandbox.layer(),

@@ -17,6 +17,11 @@ export class Models extends Context.Tag("@sennit/demo/Models")<Models, {
   readonly get: (id?: ModelSummary["id"]) => Model
 }>() {}
 
+/** Answers that are given at the same time. What each takes is mostly waiting for the model, on a connection of its own. */
+export const RUNS_AT_ONCE = 256
+
+const connections = { connectionsPerOrigin: RUNS_AT_ONCE, connections: RUNS_AT_ONCE }
+
 const planner: ModelSummary = { id: "planner", name: "offline planner" }
 
 export const layer = ({ modelAddress, modelKey, modelName }: DemoConfig) =>
@@ -32,7 +37,7 @@ export const layer = ({ modelAddress, modelKey, modelName }: DemoConfig) =>
         apiKey: Option.getOrUndefined(modelKey)
       })
       const online = Context.get(
-        yield* Layer.build(Layer.provide(configured, HttpClient.layerPooled())),
+        yield* Layer.build(Layer.provide(configured, HttpClient.layerPooled(connections))),
         ChatModel.ChatModel
       )
       return Models.of({
