@@ -90,6 +90,12 @@ export const readCaller = <R>(
     return { user, conversation, key }
   })
 
+/**
+ * So much of a body that is too long and did not announce it is read and dropped: whoever still sends cannot hear that
+ * it was refused. After that the connection is closed.
+ */
+const droppedBytes = 64 * 1024 * 1024
+
 /** @internal The decoded body; it is never held when it is too long. */
 export const readBody = <A, I, R>(
   schema: Schema.Schema<A, I>,
@@ -108,11 +114,12 @@ export const readBody = <A, I, R>(
       Stream.mapError(() => refusal(400, "The request could not be read.")),
       Stream.runForEach((bytes) => {
         size += bytes.length
-        if (size > limit) return Effect.fail(tooLarge())
-        parts.push(bytes)
-        return Effect.void
+        if (size <= limit) parts.push(bytes)
+        else parts.length = 0
+        return size > limit + droppedBytes ? Effect.fail(tooLarge()) : Effect.void
       })
     )
+    if (size > limit) return yield* tooLarge()
     const json = yield* Effect.mapError(
       Schema.decode(Schema.parseJson())(Buffer.concat(parts).toString("utf8")),
       () => refusal(400, "The request body is not valid JSON.")

@@ -126,6 +126,25 @@ it.scopedLive("what is wrong before the first word is a status, for streams as w
     expect(client.apiKey).toBe("key-of-ada")
   }))
 
+it.scopedLive("a request that is too long is refused with 413 also when it did not announce its length", () =>
+  Effect.gen(function*() {
+    const { url } = yield* open(weatherModel)
+    const ask = (pieces: number) =>
+      Effect.promise(async () => {
+        const piece = new TextEncoder().encode("x".repeat(50_000))
+        let sent = 0
+        const body = new ReadableStream({
+          pull: (controller) => sent++ < pieces ? controller.enqueue(piece) : controller.close()
+        })
+        const request = { method: "POST", headers: { authorization: "Bearer key-of-ada" }, body, duplex: "half" }
+        const response = await fetch(`${url}/v1/chat/completions`, request)
+        return { status: response.status, body: await response.json() }
+      })
+    const refused = { status: 413, body: { error: { message: "The request is larger than 10000 bytes." } } }
+    expect(yield* ask(1)).toMatchObject(refused)
+    expect(yield* ask(200)).toMatchObject(refused)
+  }))
+
 it.scopedLive("what goes wrong after the first word is said within the stream", () =>
   Effect.gen(function*() {
     const cut = new AgentError.ModelError({ reason: "Truncated", model: "secret-host", detail: "secret detail" })
