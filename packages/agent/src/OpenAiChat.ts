@@ -25,6 +25,7 @@ import * as AgentConfig from "./AgentConfig.ts"
 import { ModelError } from "./AgentError.ts"
 import type { ModelEvent, ModelRequest } from "./ChatModel.ts"
 import { ChatModel } from "./ChatModel.ts"
+import { CurrentAlarm, limitTime } from "./internal/keepTime.ts"
 import { parseMonth } from "./internal/parseValues.ts"
 import { raceLimit } from "./internal/raceLimit.ts"
 import type { Failure } from "./internal/readModelBytes.ts"
@@ -75,7 +76,9 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
     const authorized = options.apiKey === undefined ? base : HttpClientRequest.bearerToken(base, options.apiKey)
     const idle = Duration.decode(options.idleTimeout ?? "60 seconds")
     const limit = options.maxResponseBytes ?? 16 * 1024 * 1024
-    const silent = () => failure({ reason: "Timeout", detail: `It was silent for ${Duration.format(idle)}.` })
+    const silent = Effect.suspend(() =>
+      Effect.fail(failure({ reason: "Timeout", detail: `It was silent for ${Duration.format(idle)}.` }))
+    )
 
     /** Sends the request and gives what reads the answer's bytes. */
     const open = (request: ModelRequest): Effect.Effect<Pull, ModelError, Scope> =>
@@ -91,29 +94,31 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
       )
 
     const attempt = <R>(request: ModelRequest, onEvents: OnEvents<R>): Effect.Effect<void, ModelError, R> =>
-      Effect.clockWith((clock) => {
-        const reader = new ModelReader(failure, limit)
-        const silence = new Silence(clock)
-        const onBytes = (bytes: Chunk.Chunk<Uint8Array>): Effect.Effect<void, ModelError, R> => {
-          const events = reader.read(bytes)
-          if (!Array.isArray(events)) return Effect.fail(events)
-          silence.pause()
-          return Effect.map(events.length === 0 ? Effect.void : onEvents(events), () => silence.resume())
-        }
-        const onEnd = (end: Option.Option<HttpClientError>) => {
-          const error = reader.end(Option.map(end, (broken) => dropped(failure, broken)))
-          reader.done = true
-          return error === undefined ? Effect.void : Effect.fail(error)
-        }
-        const read = (pull: Pull): Effect.Effect<void, ModelError, R> =>
-          Effect.whileLoop({
-            while: () => !reader.done,
-            body: () => Effect.matchEffect(pull, { onFailure: onEnd, onSuccess: onBytes }),
-            step: () => undefined
-          })
-        const answer = Effect.flatMap(open(request), (pull) => Effect.zipRight(read(pull), readToEnd(pull)))
-        return raceLimit(Effect.scoped(answer), silence.failAfter(idle, silent))
-      })
+      Effect.flatMap(CurrentAlarm, (alarm) =>
+        Effect.clockWith((clock) => {
+          const reader = new ModelReader(failure, limit)
+          const millis = Duration.toMillis(idle)
+          const silence = new Silence(clock, millis)
+          const onBytes = (bytes: Chunk.Chunk<Uint8Array>): Effect.Effect<void, ModelError, R> => {
+            const events = reader.read(bytes)
+            if (!Array.isArray(events)) return Effect.fail(events)
+            silence.pause()
+            return Effect.map(events.length === 0 ? Effect.void : onEvents(events), () => silence.resume())
+          }
+          const onEnd = (end: Option.Option<HttpClientError>) => {
+            const error = reader.end(Option.map(end, (broken) => dropped(failure, broken)))
+            reader.done = true
+            return error === undefined ? Effect.void : Effect.fail(error)
+          }
+          const read = (pull: Pull): Effect.Effect<void, ModelError, R> =>
+            Effect.whileLoop({
+              while: () => !reader.done,
+              body: () => Effect.matchEffect(pull, { onFailure: onEnd, onSuccess: onBytes }),
+              step: () => undefined
+            })
+          const answer = Effect.flatMap(open(request), (pull) => Effect.zipRight(read(pull), readToEnd(pull)))
+          return limitTime(Effect.scoped(answer), { clock, alarm, millis, left: silence.left, outcome: silent })
+        }))
 
     return ChatModel.of({
       name: options.model,

@@ -2,7 +2,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { AgentEvent } from "../AgentEvent.ts"
-import type { EventSink } from "./runLoop.ts"
+import type { EventSink } from "./tellEvents.ts"
 
 /** How many events a reader may be behind before the model has to wait. */
 const readAhead = 64

@@ -1,7 +1,7 @@
 import type { AgentEvent } from "../AgentEvent.ts"
 import { replay } from "./replayRun.ts"
-import type { Unstamped } from "./runLoop.ts"
 import { refuse } from "./runTools.ts"
+import type { Unstamped } from "./tellEvents.ts"
 
 /** @internal The last events of a run that is stopped while it goes on nowhere. */
 export const closeRun = (

@@ -8,7 +8,8 @@ import * as Stream from "effect/Stream"
 import type { RunStoreError } from "../AgentError.ts"
 import type { AgentEvent } from "../AgentEvent.ts"
 import type { RunStore } from "../RunStore.ts"
-import type { EventSink, RunHandle } from "./runLoop.ts"
+import type { RunHandle } from "./runLoop.ts"
+import type { EventSink } from "./tellEvents.ts"
 
 /** How many events may wait for the journal before the run waits as well. */
 const behind = 256

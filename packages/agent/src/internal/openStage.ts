@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Stage } from "../AgentTool.ts"
 import type { Attachment } from "../Message.ts"
-import type { Unstamped } from "./runLoop.ts"
+import type { Unstamped } from "./tellEvents.ts"
 
 /** What a stage tells its run. */
 interface Teller {

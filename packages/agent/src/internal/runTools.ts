@@ -10,8 +10,9 @@ import type { ToolCall } from "../Message.ts"
 import * as Telemetry from "../Telemetry.ts"
 import type { Toolset } from "../Toolset.ts"
 import { findClosest } from "./findClosest.ts"
+import type { Alarm } from "./keepTime.ts"
+import { limitTime } from "./keepTime.ts"
 import { makePermits, type Permits } from "./makePermits.ts"
-import { raceLimit } from "./raceLimit.ts"
 
 /** @internal */
 export interface ToolOutcome {
@@ -43,6 +44,8 @@ export interface ToolRuntime<R> {
 }
 
 const maxIdenticalCalls = 3
+
+const noMore = () => 0
 
 /** What the model reads instead of a result. */
 const errorContent = ({ message, reason, retryable }: ToolError) =>
@@ -76,8 +79,9 @@ export const makeToolRuntime = <R>(options: {
   readonly toolset: Toolset<R>
   readonly parallelTools: number
   readonly clock: Clock
+  readonly alarm: Alarm
 }): ToolRuntime<R> => {
-  const { clock, parallelTools, toolset } = options
+  const { alarm, clock, parallelTools, toolset } = options
   const permits = makePermits(parallelTools)
   let toolPermits: Map<string, Permits> | undefined
   const seen = new Map<string, number>()
@@ -102,10 +106,13 @@ export const makeToolRuntime = <R>(options: {
       Effect.fail(failure(call, "timeout", true, `No result within ${Duration.format(tool.timeout)}`))
     )
     const once = tool.invoke(args, context)
-    return raceLimit(
-      tool.retry === undefined ? once : Effect.retry(once, tool.retry),
-      Effect.zipRight(clock.sleep(tool.timeout), tooLate)
-    )
+    return limitTime(tool.retry === undefined ? once : Effect.retry(once, tool.retry), {
+      clock,
+      alarm,
+      millis: Duration.toMillis(tool.timeout),
+      left: noMore,
+      outcome: tooLate
+    })
   }
 
   /** Permits of the tool and of its server come first, so that waiting for them holds no permit of the run. */

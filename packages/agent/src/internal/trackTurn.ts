@@ -1,8 +1,10 @@
 import * as Effect from "effect/Effect"
 import type { Decision } from "../Approval.ts"
 import type { FinishReason } from "../ChatModel.ts"
+import type { ToolCall } from "../Message.ts"
 import { ToolCallAccumulator } from "./accumulateToolCalls.ts"
 import type { ToolOutcome } from "./runTools.ts"
+import type { Unstamped } from "./tellEvents.ts"
 
 /** @internal What the model said in one step, and how far its calls are. */
 export class Turn {
@@ -17,6 +19,12 @@ export class Turn {
   finish: FinishReason | undefined
   constructor(readonly step: number, usedIds: Set<string>) {
     this.tools = new ToolCallAccumulator(usedIds)
+  }
+
+  /** Keeps the result of a call, and gives the event that tells of it. */
+  conclude({ id, name }: ToolCall, outcome: ToolOutcome): Unstamped {
+    this.results.set(id, outcome)
+    return { _tag: "ToolResult", callId: id, name, ...outcome }
   }
 
   ended(): void {

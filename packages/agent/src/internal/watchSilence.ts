@@ -1,15 +1,9 @@
 import type { Clock } from "effect/Clock"
-import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 
-/**
- * @internal
- * How long the other side has been silent. One sleeping fiber watches over a
- * whole answer, however many chunks it has.
- */
+/** @internal How long the other side has been silent. */
 export class Silence {
   private since: number | undefined
-  constructor(private readonly clock: Clock) {
+  constructor(private readonly clock: Clock, private readonly limit: number) {
     this.since = clock.unsafeCurrentTimeMillis()
   }
 
@@ -23,13 +17,9 @@ export class Silence {
     this.since = this.clock.unsafeCurrentTimeMillis()
   }
 
-  /** Fails once the silence has lasted for `limit`. */
-  failAfter<E>(limit: Duration.Duration, error: () => E): Effect.Effect<never, E> {
-    const watch: Effect.Effect<never, E> = Effect.suspend(() => {
-      const silent = this.since === undefined ? 0 : this.clock.unsafeCurrentTimeMillis() - this.since
-      const left = Duration.toMillis(limit) - silent
-      return left <= 0 ? Effect.fail(error()) : Effect.zipRight(this.clock.sleep(Duration.millis(left)), watch)
-    })
-    return watch
+  /** How many milliseconds it may go on at least; 0 or less when it has lasted too long. */
+  readonly left = (): number => {
+    const { since } = this
+    return since === undefined ? this.limit : this.limit - (this.clock.unsafeCurrentTimeMillis() - since)
   }
 }
