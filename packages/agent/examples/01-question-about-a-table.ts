@@ -1,4 +1,4 @@
-import { Agent, Files, Planner, QueryTable, Toolset } from "@sennit/agent"
+import { Agent, Documents, Files, Planner, QueryTable, Toolset } from "@sennit/agent"
 import { Effect, Layer } from "effect"
 
 const sales = "date,product,revenue\n2026-02-27,Tea,10.40\n2026-03-02,Tea,12.50\n2026-03-09,Coffee,30.75\n"
@@ -15,7 +15,7 @@ const program = Agent.run(assistant, {
 })
 
 // The planner works offline with fixed rules; `OpenAiChat.layer` puts a language model in its place.
-const services = Layer.merge(Planner.layer, Files.layerMemory({ "sales.csv": sales }))
+const services = Layer.mergeAll(Planner.layer, Documents.layer(), Files.layerMemory({ "sales.csv": sales }))
 
 const result = await Effect.runPromise(Effect.provide(program, services))
 

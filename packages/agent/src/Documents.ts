@@ -1,6 +1,6 @@
 /**
- * The text of documents: PDF, HTML, text, CSV, JSON and Markdown, read in worker
- * threads, so that nobody waits for somebody else's file.
+ * The text of documents: PDF, HTML, text, CSV, JSON and Markdown, and what is in
+ * tables, read in worker threads, so that nobody waits for somebody else's file.
  *
  * @since 0.1.0
  */
@@ -12,14 +12,27 @@ import * as Encoding from "effect/Encoding"
 import * as Layer from "effect/Layer"
 import type { Scope } from "effect/Scope"
 import { webcrypto } from "node:crypto"
-import { FilesError } from "./AgentError.ts"
+import { FilesError, TableError } from "./AgentError.ts"
 import type { Files } from "./Files.ts"
+import { answerTable } from "./internal/answerTable.ts"
 import type { DocumentJob, DocumentText } from "./internal/documentWorker.ts"
 import { makeIndexes } from "./internal/indexPassages.ts"
 import { makeRecent } from "./internal/makeRecent.ts"
 import type { ThreadFailure } from "./internal/makeThreads.ts"
 import { makeThreads } from "./internal/makeThreads.ts"
-import { binaryKind, charsetOf, decodeText, isPdf, notBinary, notText, readBytes } from "./internal/readText.ts"
+import {
+  binaryKind,
+  charsetOf,
+  decodeText,
+  isPdf,
+  notBinary,
+  notText,
+  readableAsText,
+  readBytes
+} from "./internal/readText.ts"
+import type { TableJob, TableReply } from "./internal/tableWorker.ts"
+import { notTextName } from "./internal/tableWorker.ts"
+import type { Answer, Description, Parameters } from "./tools/QueryTable.ts"
 
 /**
  * A document as text. HTML becomes Markdown, the others stay as they are written.
@@ -58,8 +71,8 @@ export interface Citation {
 
 /**
  * `read` gives the whole text of a file, `search` the passages of some files that
- * fit a question best (BM25), `htmlToMarkdown` a page as Markdown without scripts and
- * images. What was read before is kept by the contents of the file, so a file that
+ * fit a question best (BM25), `queryTable` what the tool `query_table` answers,
+ * `htmlToMarkdown` a page as Markdown without scripts and images. What was read before is kept by the contents of the file, so a file that
  * changed is never answered from the old one.
  *
  * @since 0.1.0
@@ -72,6 +85,9 @@ export class Documents extends Context.Tag("@sennit/agent/Documents")<Documents,
     query: string,
     limit: number
   ) => Effect.Effect<ReadonlyArray<Citation>, FilesError, Files>
+  readonly queryTable: (
+    question: typeof Parameters.Type
+  ) => Effect.Effect<typeof Answer.Type | typeof Description.Type, FilesError | TableError, Files>
   readonly htmlToMarkdown: (
     name: string,
     html: Uint8Array,
@@ -84,9 +100,9 @@ export class Documents extends Context.Tag("@sennit/agent/Documents")<Documents,
  * @category models
  */
 export interface Options {
-  /** How many documents are read at the same time. Default: 2. */
+  /** How many documents are read at the same time, and how many large tables. Default: 2. */
   readonly threads?: number
-  /** How long reading one document may take. Default: 20 seconds. */
+  /** How long reading one document or answering one question about a table may take. Default: 20 seconds. */
   readonly timeout?: Duration.DurationInput
   /** The heap of a thread, in megabytes. Default: 256. */
   readonly heapMegabytes?: number
@@ -98,6 +114,8 @@ export interface Options {
 
 /** Shorter texts are decoded on the spot: that is quicker than to hand them over. */
 const inlineBytes = 1024 * 1024
+/** Likewise shorter tables, of which every cell is read: so many bytes take a few milliseconds. */
+const inlineTableBytes = 64 * 1024
 
 /**
  * Threads start with the first document that needs one and end with the scope.
@@ -110,7 +128,13 @@ export const make = (options: Options = {}): Effect.Effect<typeof Documents.Serv
     const { heapMegabytes = 256, keptChars = 20_000_000, maxChars = 10_000_000, threads = 2, timeout = "20 seconds" } =
       options
     const workers = yield* makeThreads<DocumentJob, DocumentText>({
-      module: import.meta.url.replace(/Documents(?=\.[jt]s$)/, "internal/documentWorker"),
+      module: moduleOf("documentWorker"),
+      size: threads,
+      heapMegabytes,
+      timeout
+    })
+    const tableWorkers = yield* makeThreads<TableJob, TableReply>({
+      module: moduleOf("tableWorker"),
       size: threads,
       heapMegabytes,
       timeout
@@ -140,8 +164,23 @@ export const make = (options: Options = {}): Effect.Effect<typeof Documents.Serv
         : yield* recent.get(`${format} ${digest}`, extract(name, format, bytes, charsetOf(bytes)))
       return { name, type: info.type, digest, ...found }
     })
+    const queryTable = Effect.fn("Documents.queryTable")(function*(question: typeof Parameters.Type) {
+      const { file } = question
+      const { bytes } = yield* readBytes(file)
+      if (bytes.byteLength <= inlineTableBytes) return yield* answerTable(question, yield* decodeText(file, bytes))
+      const kind = binaryKind(bytes)
+      if (kind !== undefined) return yield* notBinary(file, kind, readableAsText)
+      const copy = new Uint8Array(bytes)
+      const reply = yield* tableWorkers.run({ question, bytes: copy, charset: charsetOf(bytes) }, [copy.buffer]).pipe(
+        Effect.mapError((failure) =>
+          failure.name === notTextName ? notText(file, bytes) : toFilesError(file, "table", failure)
+        )
+      )
+      return "answer" in reply ? reply.answer : yield* new TableError(reply.refused)
+    })
     return {
       read,
+      queryTable,
       search: Effect.fn("Documents.search")(function*(names, query, limit) {
         const documents = yield* Effect.forEach(names, read, { concurrency: threads })
         return yield* indexes.search(documents, query, limit)
@@ -149,6 +188,8 @@ export const make = (options: Options = {}): Effect.Effect<typeof Documents.Serv
       htmlToMarkdown: (name, html, charset) => extract(name, "html", html, charset)
     }
   })
+
+const moduleOf = (worker: string): string => import.meta.url.replace(/Documents(?=\.[jt]s$)/, `internal/${worker}`)
 
 /** Worked out in Node's own threads: a large file would block the event loop for a tenth of a second. */
 const digestOf = (bytes: Uint8Array): Effect.Effect<string> =>

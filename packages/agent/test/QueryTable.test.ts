@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Files, QueryTable } from "@sennit/agent"
+import { Documents, Files, QueryTable } from "@sennit/agent"
 import type { AgentTool } from "@sennit/agent"
 import { ToolContext } from "@sennit/agent/testing"
 import * as Effect from "effect/Effect"
 import * as FC from "effect/FastCheck"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 
 const context = ToolContext.make({ runId: "r", callId: "c" })
@@ -11,7 +12,7 @@ const decodeAnswer = Schema.decode(Schema.parseJson(QueryTable.Answer))
 const decodeDescription = Schema.decode(Schema.parseJson(QueryTable.Description))
 
 const invoke = <R>(tool: AgentTool.AgentTool<R>, files: Record<string, string | Uint8Array>, args: object) =>
-  Effect.provide(tool.invoke(args, context), Files.layerMemory(files))
+  Effect.provide(tool.invoke(args, context), Layer.merge(Files.layerMemory(files), Documents.layer()))
 
 const query = (csv: string, args: object, file = "t.csv") =>
   Effect.flatMap(invoke(QueryTable.tool, { [file]: csv }, { file, ...args }), decodeAnswer)
@@ -189,3 +190,44 @@ it.effect("a table is described with types, ranges and the cells that a text men
     ])
     expect(description.mentioned).toEqual([{ column: "city", value: "Vila Real" }, { column: "city", value: "Real" }])
   }))
+
+describe("tables too large for the event loop", () => {
+  const rows = Array.from({ length: 20_000 }, (_, i) => `2026-03-${String(i % 28 + 1).padStart(2, "0")},${i}.25`)
+  const csv = ["day,price", ...rows].join("\n")
+
+  it.live("are answered in a thread, exactly", () =>
+    Effect.gen(function*() {
+      const answer = yield* query(csv, {
+        filters: [{ column: "day", op: "lte", value: "2026-03-07" }],
+        ...sum("price")
+      })
+      const used = rows.flatMap((_, i) => i % 28 < 7 ? [i] : [])
+      const cents = used.reduce((total, i) => total + i * 100 + 25, 0)
+      expect(answer.rows).toEqual([[(cents / 100).toFixed(2)]])
+      expect(answer.rowsUsed).toBe(used.length)
+      const description = yield* Effect.flatMap(
+        invoke(QueryTable.tool, { "t.csv": csv }, { file: "t.csv" }),
+        decodeDescription
+      )
+      expect(description).toMatchObject({ rowCount: rows.length, columns: [{ type: "date" }, { type: "number" }] })
+    }))
+
+  it.live("are refused as small ones are", () =>
+    Effect.gen(function*() {
+      const ragged = yield* refuse({ "t.csv": `${csv}\nx` }, { file: "t.csv", ...sum("price") })
+      expect(ragged).toContain(`Row ${rows.length + 2} has another number of cells`)
+      expect(yield* refuse({ "t.csv": csv }, { file: "t.csv", ...sum("prize") })).toContain("Did you mean \"price\"?")
+      const latin = new Uint8Array(100_000).fill(0xe9)
+      expect(yield* refuse({ "t.csv": latin }, { file: "t.csv" })).toContain("not valid UTF-8")
+      const image = new Uint8Array(100_000)
+      image.set([0x89, 0x50, 0x4e, 0x47])
+      expect(yield* refuse({ "t.csv": image }, { file: "t.csv" })).toContain("a PNG image")
+    }))
+
+  it.live("are given up in the middle when they take too long", () =>
+    Effect.gen(function*() {
+      const layers = Layer.merge(Files.layerMemory({ "t.csv": csv }), Documents.layer({ timeout: "1 millis" }))
+      const error = yield* Effect.flip(Effect.provide(QueryTable.tool.invoke({ file: "t.csv" }, context), layers))
+      expect(error.message).toContain("took too long and was stopped")
+    }))
+})

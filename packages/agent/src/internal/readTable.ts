@@ -1,5 +1,5 @@
 import type * as BigDecimal from "effect/BigDecimal"
-import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import Papa from "papaparse"
 import { TableError } from "../AgentError.ts"
@@ -39,10 +39,10 @@ export interface Table {
 export const isTabular = (name: string): boolean => ["csv", "tsv", "json"].includes(extensionOf(name))
 
 /** @internal */
-export const parseTable = (name: string, text: string, lenient: boolean): Effect.Effect<Table, TableError> => {
+export const parseTable = (name: string, text: string, lenient: boolean): Either.Either<Table, TableError> => {
   const isJson = extensionOf(name) === "json"
   const records = isJson ? parseJsonRows(name, text) : parseDelimited(name, text)
-  return Effect.flatMap(records, ({ header, rows }) => {
+  return Either.flatMap(records, ({ header, rows }) => {
     const ragged = rows.filter(({ cells }) => cells.length !== header.length).map(({ number }) => number)
     if (ragged.length > 0 && !lenient) {
       const detail =
@@ -50,12 +50,12 @@ export const parseTable = (name: string, text: string, lenient: boolean): Effect
           ragged.length === 1 ? "has" : "have"
         } another number of cells than the header, which has ${header.length}. Mend the file, or pass lenient: true to ` +
         "leave such rows out."
-      return Effect.fail(new TableError({ reason: "RaggedRows", name, detail }))
+      return Either.left(new TableError({ reason: "RaggedRows", name, detail }))
     }
     const kept = ragged.length === 0 ? rows : rows.filter(({ cells }) => cells.length === header.length)
     const notes: Array<string> = []
     const columns = header.map((title, index) => inferColumn(title, index, kept, notes))
-    return Effect.succeed({ name, columns, rows: kept, raggedRows: ragged, notes })
+    return Either.right({ name, columns, rows: kept, raggedRows: ragged, notes })
   })
 }
 
@@ -68,24 +68,22 @@ interface Records {
   readonly rows: ReadonlyArray<Row>
 }
 
-const parseDelimited = (name: string, text: string): Effect.Effect<Records, TableError> =>
-  Effect.suspend(() => {
-    const delimiter = extensionOf(name) === "tsv" ? "\t" : ""
-    const { data, errors } = Papa.parse<Array<string>>(text, { delimiter, header: false, skipEmptyLines: false })
-    const quotes = errors.find((error) => error.type === "Quotes")
-    if (quotes !== undefined) {
-      const detail = `Row ${(quotes.row ?? 0) + 1} has a quotation mark that is not closed. Mend the file.`
-      return Effect.fail(new TableError({ reason: "NotATable", name, detail }))
-    }
-    const rows = data
-      .map((cells, index) => ({ number: index + 1, cells }))
-      .filter(({ cells }) => cells.length > 1 || cells[0]!.trim() !== "")
-    const [first, ...rest] = rows
-    if (first === undefined) {
-      return Effect.fail(new TableError({ reason: "NotATable", name, detail: "The file is empty." }))
-    }
-    return Effect.succeed({ header: uniqueTitles(first.cells), rows: rest })
-  })
+const parseDelimited = (name: string, text: string): Either.Either<Records, TableError> => {
+  const delimiter = extensionOf(name) === "tsv" ? "\t" : ""
+  const { data, errors } = Papa.parse<Array<string>>(text, { delimiter, header: false, skipEmptyLines: false })
+  const quotes = errors.find((error) => error.type === "Quotes")
+  if (quotes !== undefined) {
+    const detail = `Row ${(quotes.row ?? 0) + 1} has a quotation mark that is not closed. Mend the file.`
+    return Either.left(new TableError({ reason: "NotATable", name, detail }))
+  }
+  const rows = data
+    .map((cells, index) => ({ number: index + 1, cells }))
+    .filter(({ cells }) => cells.length > 1 || cells[0]!.trim() !== "")
+  const [first, ...rest] = rows
+  return first === undefined
+    ? Either.left(new TableError({ reason: "NotATable", name, detail: "The file is empty." }))
+    : Either.right({ header: uniqueTitles(first.cells), rows: rest })
+}
 
 const uniqueTitles = (cells: ReadonlyArray<string>): ReadonlyArray<string> => {
   const seen = new Set<string>()
@@ -98,32 +96,32 @@ const uniqueTitles = (cells: ReadonlyArray<string>): ReadonlyArray<string> => {
   })
 }
 
-const parseJson = Schema.decodeUnknown(Schema.parseJson())
+const parseJson = Schema.decodeUnknownEither(Schema.parseJson())
 const Objects = Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 const isObjects = Schema.is(Objects)
 const isRecord = Schema.is(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 
-const parseJsonRows = (name: string, text: string): Effect.Effect<Records, TableError> =>
-  Effect.flatMap(
-    Effect.mapError(parseJson(text), () =>
-      new TableError({ reason: "NotATable", name, detail: "It is not valid JSON." })),
+const parseJsonRows = (name: string, text: string): Either.Either<Records, TableError> =>
+  Either.flatMap(
+    Either.mapLeft(
+      parseJson(text),
+      () => new TableError({ reason: "NotATable", name, detail: "It is not valid JSON." })
+    ),
     (value) => {
       const lists = isObjects(value) ? [value] : isRecord(value) ? Object.values(value).filter(isObjects) : []
       const [objects] = lists
       if (objects === undefined || lists.length > 1) {
         const detail = "It is no list of objects, so it cannot be queried as a table. Read it with read_file instead."
-        return Effect.fail(new TableError({ reason: "NotATable", name, detail }))
+        return Either.left(new TableError({ reason: "NotATable", name, detail }))
       }
       const header = Array.from(
-        new Set(objects.flatMap((object) =>
-          Object.keys(object)
-        ))
+        new Set(objects.flatMap((object) => Object.keys(object)))
       )
       const rows = objects.map((object, index) => ({
         number: index + 1,
         cells: header.map((key) => jsonCell(object[key]))
       }))
-      return Effect.succeed({ header, rows })
+      return Either.right({ header, rows })
     }
   )
 

@@ -114,6 +114,9 @@ export const notText = (name: string, bytes: Uint8Array): FilesError =>
     detail: `It is not valid ${charsetOf(bytes).toUpperCase()}. Save it as UTF-8 and attach it again.`
   })
 
+/** @internal */
+export const readableAsText = "Text, CSV, Markdown and JSON"
+
 /** @internal Text of UTF-8, or of UTF-16 that begins with a byte order mark. */
 export const decodeText = (name: string, bytes: Uint8Array): Effect.Effect<string, FilesError> => {
   const kind = binaryKind(bytes)
@@ -122,5 +125,5 @@ export const decodeText = (name: string, bytes: Uint8Array): Effect.Effect<strin
       try: () => new TextDecoder(charsetOf(bytes), { fatal: true }).decode(bytes),
       catch: () => notText(name, bytes)
     })
-    : Effect.fail(notBinary(name, kind, "Text, CSV, Markdown and JSON"))
+    : Effect.fail(notBinary(name, kind, readableAsText))
 }

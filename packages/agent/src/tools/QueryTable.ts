@@ -7,11 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { AgentTool } from "../AgentTool.ts"
 import { make } from "../AgentTool.ts"
+import { Documents } from "../Documents.ts"
 import type { Files } from "../Files.ts"
-import { describeColumns, findMentions } from "../internal/describeTable.ts"
-import { queryRows } from "../internal/queryRows.ts"
-import { parseTable } from "../internal/readTable.ts"
-import { readText } from "../internal/readText.ts"
 
 const Value = Schema.Union(Schema.String, Schema.Number)
 
@@ -103,7 +100,7 @@ export const Answer = Schema.Struct({
  * @since 0.1.0
  * @category tools
  */
-export const tool: AgentTool<Files> = make("query_table", {
+export const tool: AgentTool<Files | Documents> = make("query_table", {
   description:
     "Describes a table in a file (columns, types, ranges) or answers a question about it: filter rows, group " +
     "them by values, months or years, and work out exact sums, averages, minima, maxima and counts. Describe first.",
@@ -111,32 +108,7 @@ export const tool: AgentTool<Files> = make("query_table", {
   success: Schema.Union(Answer, Description),
   annotations: { openWorld: true },
   maxResultChars: 40_000,
-  handler: Effect.fn("QueryTable.query")(function*(args) {
-    const { text } = yield* readText(args.file)
-    const table = yield* parseTable(args.file, text, args.lenient ?? false)
-    const { filters = [], groupBy = [], aggregates = [] } = args
-    if (filters.length + groupBy.length + aggregates.length === 0 && args.select !== true) {
-      return {
-        file: args.file,
-        rowCount: table.rows.length,
-        columns: describeColumns(table),
-        mentioned: args.mentionedIn === undefined ? [] : findMentions(table, args.mentionedIn),
-        skipped: table.raggedRows.length,
-        notes: table.notes
-      }
-    }
-    const answer = yield* queryRows(table, {
-      filters: filters.map(({ column, op, to, value }) => ({
-        column,
-        op,
-        value: String(value),
-        to: to === undefined ? undefined : String(to)
-      })),
-      groupBy: groupBy.map(({ by = "value", column }) => ({ column, by })),
-      aggregates,
-      sort: args.sort,
-      limit: args.limit ?? 50
-    })
-    return { file: args.file, ...answer, notes: table.notes }
-  })
+  handler: Effect.fn("QueryTable.query")((question) =>
+    Effect.flatMap(Documents, (documents) => documents.queryTable(question))
+  )
 })
