@@ -1,9 +1,14 @@
-// @effect-diagnostics asyncFunction:off -- shows the facade as programs without Effect use it
-import { AgentError, AgentTool } from "@sennit/agent"
+// @effect-diagnostics asyncFunction:off nodeBuiltinImport:off -- shows the facade as programs without Effect use it
+import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
+import { AgentError, type AgentEvent, AgentTool, RunStore } from "@sennit/agent"
 import { createAgent } from "@sennit/agent/Promise"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { expect, it } from "vitest"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { expect, it, onTestFinished } from "vitest"
 
 const files = { "sales.csv": "product,revenue\nTea,1.50\nCoffee,2.25" }
 const attachments = [{ name: "sales.csv", size: 39, type: "text/csv" }]
@@ -57,4 +62,67 @@ it("aborting stops a run", async () => {
     name: "AbortError"
   })
   expect(stopped).toBe(true)
+})
+
+const collect = async (events: AsyncIterable<AgentEvent.AgentEvent>) => {
+  const all = []
+  for await (const event of events) all.push(event)
+  return all
+}
+
+it("runs without a reader, is read from any event on, and is ended by cancelling it", async () => {
+  const hang = AgentTool.make("fetch_url", {
+    description: "x",
+    parameters: Schema.Struct({ urls: Schema.Array(Schema.String) }),
+    success: Schema.String,
+    handler: () => Effect.never
+  })
+  await using agent = createAgent({ model: "planner", files, tools: [hang] })
+  const { runId, running } = await agent.start({ message: "What is the total revenue?", attachments })
+  expect(running).toBe(true)
+  const events = await collect(agent.attach(runId))
+  expect(events.at(-1)).toMatchObject({ _tag: "RunFinished", outcome: "completed" })
+  expect(await collect(agent.attach(runId, { after: 3 }))).toEqual(events.slice(3))
+
+  const hanging = await agent.start({ message: "https://example.com/" })
+  for await (const event of agent.attach(hanging.runId)) if (event._tag === "ToolCallReady") break
+  expect(await agent.cancel(hanging.runId)).toMatchObject({ running: false, outcome: "stopped" })
+  expect((await collect(agent.attach(hanging.runId))).at(-1)).toMatchObject({ outcome: "stopped" })
+
+  await expect(agent.start({ message: "x", runId })).rejects.toBeInstanceOf(AgentError.RunAlreadyExists)
+  await expect(agent.resume(runId)).rejects.toMatchObject({ _tag: "RunStateError", reason: "Finished" })
+  await expect(agent.cancel("none")).rejects.toBeInstanceOf(AgentError.RunNotFound)
+  await expect(collect(agent.attach("none"))).rejects.toBeInstanceOf(AgentError.RunNotFound)
+})
+
+it("waits for a decision in the journal, which another agent finds there and goes on from", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "sennit-promise-"))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const journal = Layer.orDie(
+    Layer.provide(RunStore.layerSql, SqliteClient.layer({ filename: path.join(folder, "runs.db") }))
+  )
+  let fetched = 0
+  const guarded = AgentTool.make("fetch_url", {
+    description: "x",
+    parameters: Schema.Struct({ urls: Schema.Array(Schema.String) }),
+    success: Schema.String,
+    needsApproval: true,
+    handler: () => Effect.sync(() => `page ${++fetched}`)
+  })
+  const options = { model: "planner", tools: [guarded], journal } as const
+  const waiting = await (async () => {
+    await using agent = createAgent(options)
+    await agent.start({ message: "https://example.com/", runId: "r" })
+    return collect(agent.attach("r"))
+  })()
+  const asked = waiting.find((event) => event._tag === "ApprovalRequested")
+  expect(waiting.at(-1)).toMatchObject({ _tag: "RunSuspended", waiting: [asked?.callId] })
+  expect(fetched).toBe(0)
+
+  await using agent = createAgent(options)
+  await expect(agent.approve("r", "other", { approved: true })).rejects.toMatchObject({ reason: "NothingToDecide" })
+  expect(await agent.approve("r", asked?.callId ?? "", { approved: true })).toMatchObject({ running: false })
+  expect(await agent.resume("r")).toMatchObject({ running: true })
+  expect((await collect(agent.attach("r"))).at(-1)).toMatchObject({ _tag: "RunFinished", outcome: "completed" })
+  expect(fetched).toBe(1)
 })
