@@ -21,12 +21,15 @@ import { awaitCallback } from "./internal/awaitCallback.ts"
 import type { Origin } from "./internal/openSocket.ts"
 import { makeOriginOf, prepareRequest, requestErrorOf, urlOf } from "./internal/prepareRequest.ts"
 import type { PreparedRequest } from "./internal/prepareRequest.ts"
-import { trailersIn } from "./internal/readBody.ts"
+import type { BodyReader } from "./internal/readBody.ts"
+import { bodyReaderOf, trailersIn } from "./internal/readBody.ts"
 import { NetResponse } from "./internal/readResponse.ts"
 import { BufferedExchange } from "./internal/runExchange.ts"
 import { isTraced, traceRequest } from "./internal/traceRequest.ts"
 
 export * from "@effect/platform/HttpClient"
+
+export type { BodyReader } from "./internal/readBody.ts"
 
 type Pool = Context.Tag.Service<ConnectionPool.ConnectionPool>
 
@@ -163,3 +166,13 @@ export const layerConfig: Layer.Layer<PlatformClient.HttpClient | ConnectionPool
  * @category accessors
  */
 export const trailers = (response: HttpClientResponse): Option.Option<Headers.Headers> => trailersIn(response)
+
+/**
+ * The body without a stream, for who reads many short ones: a stream costs more than a short exchange itself. There is
+ * none for a body that is decoded on its way (`ContentCoding`), and for responses of other clients; read their `stream`.
+ * Whoever stops before the end must run `leave`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const bodyReader = (response: HttpClientResponse): Option.Option<BodyReader> => bodyReaderOf(response)

@@ -285,6 +285,60 @@ describe("responses", () => {
       expect(yield* preciseOf(response.text)).toMatchObject({ _tag: "BodyConsumed" })
     }).pipe(Effect.provide(HttpClient.layerPooled())))
 
+  it.scoped("a body is read piece by piece without a stream, to its end or not", () =>
+    Effect.gen(function*() {
+      const more = yield* Deferred.make<void>()
+      const slow = yield* rawServer((connection) =>
+        Effect.gen(function*() {
+          yield* connection.request
+          yield* connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+          yield* Deferred.await(more)
+          yield* connection.write("2\r\nde\r\n0\r\n\r\n")
+          yield* connection.request
+          yield* connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+          yield* connection.closed
+        })
+      )
+      const textOf = (pieces: ReadonlyArray<Uint8Array> | undefined) => pieces && Buffer.concat(pieces).toString()
+      const response = yield* HttpClient.get(slow.url)
+      const body = Option.getOrThrow(HttpClient.bodyReader(response))
+      expect(textOf(yield* body.next)).toBe("abc")
+      expect(body.isOver()).toBe(false)
+      yield* Deferred.succeed(more, undefined)
+      expect(textOf(yield* body.next)).toBe("de")
+      expect([yield* body.next, body.isOver()]).toEqual([undefined, true])
+      yield* body.leave
+      expect(yield* preciseOf(response.text)).toMatchObject({ _tag: "BodyConsumed" })
+      // The connection serves the next request, whose body is left in the middle.
+      const endless = Option.getOrThrow(HttpClient.bodyReader(yield* HttpClient.get(slow.url)))
+      expect(textOf(yield* endless.next)).toBe("x")
+      yield* endless.leave
+      yield* slow.quiet
+      expect(yield* slow.connections).toBe(1)
+      const known = yield* HttpClient.get((yield* rawServer(answer())).url)
+      expect(yield* known.text).toBe("ok")
+      const again = Option.getOrThrow(HttpClient.bodyReader(known))
+      expect([textOf(yield* again.next), yield* again.next]).toEqual(["ok", undefined])
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
+
+  it.scoped("a body that breaks off, or is read already, fails its reader", () =>
+    Effect.gen(function*() {
+      const seen = yield* Deferred.make<void>()
+      const server = yield* rawServer((connection) =>
+        Effect.zipRight(connection.request, connection.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")).pipe(
+          Effect.zipRight(Deferred.await(seen)),
+          Effect.zipRight(connection.reset)
+        )
+      )
+      const response = yield* HttpClient.get(server.url)
+      const body = Option.getOrThrow(HttpClient.bodyReader(response))
+      expect(yield* body.next).toHaveLength(1)
+      yield* Deferred.succeed(seen, undefined)
+      expect(yield* preciseOf(body.next)).toMatchObject({ _tag: "ConnectionClosed" })
+      const second = Option.getOrThrow(HttpClient.bodyReader(response))
+      expect(yield* preciseOf(second.next)).toMatchObject({ _tag: "BodyConsumed" })
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
+
   it.scoped("a body over the limit is refused while it arrives", () =>
     Effect.gen(function*() {
       const server = yield* rawServer(

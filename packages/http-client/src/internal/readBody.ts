@@ -1,4 +1,5 @@
 import type * as Headers from "@effect/platform/Headers"
+import type { ResponseError } from "@effect/platform/HttpClientError"
 import * as UrlParams from "@effect/platform/UrlParams"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -63,3 +64,31 @@ const hasTrailers = (response: object): response is { readonly [trailers]: Optio
 /** The trailers of a response; none before its end, and for another client's. @internal */
 export const trailersIn = (response: object): Option.Option<Headers.Headers> =>
   hasTrailers(response) ? response[trailers] : Option.none()
+
+/**
+ * A body that is read piece by piece, with less work than a stream. It can be read once, and so can its response.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BodyReader {
+  /** Waits for pieces, and gives all that have arrived since the last time; undefined at the end. */
+  readonly next: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, ResponseError>
+  /** Whether the end has arrived and every piece was given. */
+  readonly isOver: () => boolean
+  /**
+   * Nobody will read the rest: a rest known to be small is swallowed and the connection reused, else the connection is
+   * closed. Does nothing when the end has arrived.
+   */
+  readonly leave: Effect.Effect<void>
+}
+
+/** What a response of this package may have: its body, without a stream. @internal */
+export const bodyReader: unique symbol = Symbol("@sennit/http-client/bodyReader")
+
+const hasBodyReader = (response: object): response is { readonly [bodyReader]: () => BodyReader } =>
+  bodyReader in response
+
+/** The reader of a body that arrives as it is; none for a body that is decoded on its way, and from other clients. @internal */
+export const bodyReaderOf = (response: object): Option.Option<BodyReader> =>
+  hasBodyReader(response) ? Option.some(response[bodyReader]()) : Option.none()

@@ -12,7 +12,8 @@ import type { HttpError } from "../HttpError.ts"
 import { awaitCallback } from "./awaitCallback.ts"
 import { abandon } from "./interceptSend.ts"
 import type { Field } from "./modelResponse.ts"
-import { setCookies, trailers } from "./readBody.ts"
+import type { BodyReader } from "./readBody.ts"
+import { bodyReader, setCookies, trailers } from "./readBody.ts"
 import type { BufferedExchange } from "./runExchange.ts"
 import { responseErrorOf, ResponseView } from "./viewResponse.ts"
 
@@ -27,6 +28,20 @@ const headersOf = (fields: ReadonlyArray<Field>): Headers.Headers => {
 }
 
 type BodyChannel = Channel.Channel<Chunk.Chunk<Uint8Array>, unknown, ResponseError, unknown, void>
+
+/** A body that was received before. */
+const readerOf = (bytes: Uint8Array): BodyReader => {
+  let given = false
+  return {
+    next: Effect.sync(() => {
+      if (given) return undefined
+      given = true
+      return [bytes]
+    }),
+    isOver: () => given,
+    leave: Effect.void
+  }
+}
 
 /**
  * The platform's view of an exchange whose head has arrived. Nothing is parsed or copied before it is asked for.
@@ -136,8 +151,28 @@ export class NetResponse extends ResponseView {
     }))
   }
 
-  /** Everything that has arrived since the last time, again and again until the end. */
-  #emit(exchange: BufferedExchange): BodyChannel {
+  /** The same as `stream`, for who pulls. */
+  [bodyReader](): BodyReader {
+    const exchange = this.#exchange
+    const bytes = this.#bytes
+    if (bytes !== undefined) return readerOf(bytes)
+    if (this.#streamed || exchange.cancelled || this.#waiting !== undefined) {
+      return {
+        next: this.#fail(new BodyConsumed({ origin: exchange.origin.key })),
+        isOver: () => true,
+        leave: Effect.void
+      }
+    }
+    this.#streamed = true
+    return {
+      next: this.#pull(exchange),
+      isOver: () => exchange.ended && exchange.isTaken,
+      leave: Effect.sync(() => exchange.abandon())
+    }
+  }
+
+  /** Everything that has arrived since the last time; undefined at the end. */
+  #pull(exchange: BufferedExchange): Effect.Effect<ReadonlyArray<Uint8Array> | undefined, ResponseError> {
     const pull: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, ResponseError> = Effect.suspend(() => {
       const chunks = exchange.take()
       if (chunks.length > 0) return Effect.succeed(chunks)
@@ -147,8 +182,12 @@ export class NetResponse extends ResponseView {
         exchange.wait(() => resume(pull))
       })
     })
+    return pull
+  }
+
+  #emit(exchange: BufferedExchange): BodyChannel {
     const emit: BodyChannel = Channel.flatMap(
-      Channel.fromEffect(pull),
+      Channel.fromEffect(this.#pull(exchange)),
       (chunks) =>
         chunks === undefined ? Channel.void : Channel.zipRight(Channel.write(Chunk.unsafeFromArray(chunks)), emit)
     )

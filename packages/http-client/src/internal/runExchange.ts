@@ -228,6 +228,11 @@ export class BufferedExchange extends Exchange {
     return chunks
   }
 
+  /** Nothing waits to be taken. */
+  get isTaken(): boolean {
+    return this.#buffered === 0
+  }
+
   /** Keep every byte until the end, however many. */
   collect(): void {
     this.attached = true
