@@ -1,5 +1,6 @@
 /** Who can answer: the model of the configuration, and always the offline planner. */
 import { ChatModel, OpenAiChat, Planner } from "@sennit/agent"
+import * as NetBodyReader from "@sennit/agent/adapters/NetBodyReader"
 import { HttpClient } from "@sennit/http-client"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
@@ -37,7 +38,7 @@ export const layer = ({ modelAddress, modelKey, modelName }: DemoConfig) =>
         apiKey: Option.getOrUndefined(modelKey)
       })
       const online = Context.get(
-        yield* Layer.build(Layer.provide(configured, HttpClient.layerPooled(connections))),
+        yield* Layer.build(Layer.provide(configured, [NetBodyReader.layer, HttpClient.layerPooled(connections)])),
         ChatModel.ChatModel
       )
       return Models.of({

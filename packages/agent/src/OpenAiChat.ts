@@ -8,7 +8,6 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
-import type * as Chunk from "effect/Chunk"
 import type { ConfigError } from "effect/ConfigError"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -18,11 +17,12 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import type { Scope } from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { OpenAiChatConfig } from "./AgentConfig.ts"
 import * as AgentConfig from "./AgentConfig.ts"
 import { ModelError } from "./AgentError.ts"
+import type { Body } from "./BodyReader.ts"
+import { BodyReader, fromStream } from "./BodyReader.ts"
 import type { ModelEvent, ModelRequest } from "./ChatModel.ts"
 import { ChatModel } from "./ChatModel.ts"
 import { CurrentAlarm, limitTime } from "./internal/keepTime.ts"
@@ -58,14 +58,13 @@ const lastBytesWait = "100 millis"
 const maxErrorBytes = 64 * 1024
 
 type OnEvents<R> = (events: ReadonlyArray<ModelEvent>) => Effect.Effect<void, never, R>
-type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError>>
 
 /**
  * @since 0.1.0
  * @category constructors
  */
 export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, never, HttpClient.HttpClient> =>
-  Effect.map(HttpClient.HttpClient, (client) => {
+  Effect.zipWith(HttpClient.HttpClient, BodyReader, (client, bodyOf) => {
     const url = `${options.baseUrl.replace(/\/+$/, "")}/chat/completions`
     const key = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
     const failure: Failure = (fields) => {
@@ -80,8 +79,8 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
       Effect.fail(failure({ reason: "Timeout", detail: `It was silent for ${Duration.format(idle)}.` }))
     )
 
-    /** Sends the request and gives what reads the answer's bytes. */
-    const open = (request: ModelRequest): Effect.Effect<Pull, ModelError, Scope> =>
+    /** Sends the request and gives the body of the answer. */
+    const open = (request: ModelRequest): Effect.Effect<Body, ModelError> =>
       HttpClientRequest.bodyUnsafeJson(authorized, writeModelRequest(options.model, request)).pipe(
         client.execute,
         Effect.matchEffect({
@@ -89,7 +88,9 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
           onSuccess: (response) =>
             response.status < 200 || response.status >= 300
               ? Effect.flatMap(rejection(failure, response), Effect.fail)
-              : Stream.toPull(isEventStream(response) ? response.stream : asEventStream(response.stream, limit))
+              : isEventStream(response)
+              ? bodyOf(response)
+              : fromStream(asEventStream(response.stream, limit))
         })
       )
 
@@ -99,7 +100,7 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
           const reader = new ModelReader(failure, limit)
           const millis = Duration.toMillis(idle)
           const silence = new Silence(clock, millis)
-          const onBytes = (bytes: Chunk.Chunk<Uint8Array>): Effect.Effect<void, ModelError, R> => {
+          const onBytes = (bytes: ReadonlyArray<Uint8Array>): Effect.Effect<void, ModelError, R> => {
             const events = reader.read(bytes)
             if (!Array.isArray(events)) return Effect.fail(events)
             silence.pause()
@@ -110,14 +111,23 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
             reader.done = true
             return error === undefined ? Effect.void : Effect.fail(error)
           }
-          const read = (pull: Pull): Effect.Effect<void, ModelError, R> =>
+          const read = (body: Body): Effect.Effect<void, ModelError, R> =>
             Effect.whileLoop({
               while: () => !reader.done,
-              body: () => Effect.matchEffect(pull, { onFailure: onEnd, onSuccess: onBytes }),
+              body: () =>
+                Effect.matchEffect(body.next, {
+                  onFailure: (broken) => onEnd(Option.some(broken)),
+                  onSuccess: (pieces) => pieces === undefined ? onEnd(Option.none()) : onBytes(pieces)
+                }),
               step: () => undefined
             })
-          const answer = Effect.flatMap(open(request), (pull) => Effect.zipRight(read(pull), readToEnd(pull)))
-          return limitTime(Effect.scoped(answer), { clock, alarm, millis, left: silence.left, outcome: silent })
+          const answer = Effect.uninterruptibleMask((restore) =>
+            Effect.flatMap(
+              restore(open(request)),
+              (body) => Effect.ensuring(restore(Effect.zipRight(read(body), readToEnd(body))), body.leave)
+            )
+          )
+          return limitTime(answer, { clock, alarm, millis, left: silence.left, outcome: silent })
         }))
 
     return ChatModel.of({
@@ -125,10 +135,11 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
       answer: (request, onEvents) =>
         Effect.suspend(() => {
           let visible = false
-          return attempt(request, (events) => {
+          const once = attempt(request, (events) => {
             visible = true
             return onEvents(events)
-          }).pipe(Effect.retry(retryPolicy(options.retries ?? 2, () => visible)))
+          })
+          return Effect.catchAll(once, (error) => repeat(once, error, retryPolicy(options.retries ?? 2, () => visible)))
         })
     })
   })
@@ -155,13 +166,37 @@ export const layerConfig: Layer.Layer<ChatModel, ConfigError, HttpClient.HttpCli
  * After the last event the body is read to its end, which is there already on
  * most servers: only then can the connection be used again.
  */
-const readToEnd = (pull: Pull): Effect.Effect<void> =>
-  Effect.flatMap(Effect.fork(Effect.forever(pull)), (rest) =>
-    // What is there already is read within one turn, which is cheaper than a timer.
-    Effect.flatMap(Effect.yieldNow(), () =>
-      rest.unsafePoll() === null
-        ? raceLimit(Fiber.await(rest), Effect.sleep(lastBytesWait)).pipe(Effect.zipRight(Fiber.interrupt(rest)))
-        : Effect.void))
+const readToEnd = (body: Body): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (body.isOver()) return Effect.void
+    const drain: Effect.Effect<void, HttpClientError> = Effect.flatMap(
+      body.next,
+      (pieces) => pieces === undefined ? Effect.void : drain
+    )
+    return Effect.flatMap(Effect.fork(drain), (rest) =>
+      // What is there already is read within one turn, which is cheaper than a timer.
+      Effect.flatMap(Effect.yieldNow(), () =>
+        rest.unsafePoll() === null
+          ? raceLimit(Fiber.await(rest), Effect.sleep(lastBytesWait)).pipe(Effect.zipRight(Fiber.interrupt(rest)))
+          : Effect.void))
+  })
+
+/** What failed with `first` is tried again by the policy; what does not fail pays nothing for it. */
+const repeat = <R, Out>(
+  once: Effect.Effect<void, ModelError, R>,
+  first: ModelError,
+  policy: Schedule.Schedule<Out, ModelError>
+): Effect.Effect<void, ModelError, R> => {
+  let tried = false
+  return Effect.retry(
+    Effect.suspend(() => {
+      if (tried) return once
+      tried = true
+      return Effect.fail(first)
+    }),
+    policy
+  )
+}
 
 /** Repeats only what can help and what nobody has seen anything of. */
 const retryPolicy = (retries: number, isVisible: () => boolean) =>

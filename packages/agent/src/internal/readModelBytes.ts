@@ -1,4 +1,3 @@
-import * as Chunk from "effect/Chunk"
 import * as Option from "effect/Option"
 import type { ModelError } from "../AgentError.ts"
 import type { ModelEvent } from "../ChatModel.ts"
@@ -30,9 +29,9 @@ export class ModelReader {
   private readonly decoder = new SseDecoder()
   constructor(private readonly failure: Failure, private readonly limit: number) {}
 
-  read(chunks: Chunk.Chunk<Uint8Array>): Array<ModelEvent> | ModelError {
+  read(pieces: ReadonlyArray<Uint8Array>): Array<ModelEvent> | ModelError {
     const events: Array<ModelEvent> = []
-    for (const bytes of Chunk.toReadonlyArray(chunks)) {
+    for (const bytes of pieces) {
       this.size += bytes.byteLength
       if (this.size > this.limit) {
         return this.failure({ reason: "TooLarge", detail: `The answer is larger than ${this.limit} bytes.` })
