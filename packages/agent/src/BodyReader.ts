@@ -20,8 +20,10 @@ import * as Stream from "effect/Stream"
  * @category models
  */
 export interface Body {
-  /** Waits for pieces, and gives all that have arrived since the last time; undefined at the end. */
-  readonly next: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, HttpClientError>
+  /** Gives `take` the pieces as they arrive until it answers false or the body ends; says whether there may be more. */
+  readonly read: (
+    take: (pieces: ReadonlyArray<Uint8Array>) => boolean
+  ) => Effect.Effect<boolean, HttpClientError>
   /** Whether it is known that nothing comes any more, without waiting for it. */
   readonly isOver: () => boolean
   /** Gives up what was not read; does nothing after the end. */
@@ -39,10 +41,13 @@ export const fromStream = (stream: Stream.Stream<Uint8Array, HttpClientError>): 
     Effect.map(
       Scope.extend(Stream.toPull(stream), scope),
       (pull): Body => ({
-        next: Effect.matchEffect(pull, {
-          onFailure: Option.match({ onNone: () => Effect.succeed(undefined), onSome: Effect.fail }),
-          onSuccess: (pieces) => Effect.succeed(Chunk.toReadonlyArray(pieces))
-        }),
+        read: (take) => {
+          const read: Effect.Effect<boolean, HttpClientError> = Effect.matchEffect(pull, {
+            onFailure: Option.match({ onNone: () => Effect.succeed(false), onSome: Effect.fail }),
+            onSuccess: (pieces) => take(Chunk.toReadonlyArray(pieces)) ? read : Effect.succeed(true)
+          })
+          return read
+        },
         isOver: () => false,
         leave: Scope.close(scope, Exit.void)
       })

@@ -70,7 +70,9 @@ export type ModelEvent =
  * What answers. `name` is shown to people and says what it really is. `answer`
  * asks, and gives `onEvents` what came back, in the portions in which it
  * arrived; the last event is `Finish`. It waits for `onEvents`, so that whoever
- * takes long slows the connection; interrupting it closes the connection.
+ * takes long slows the connection; interrupting it closes the connection. An
+ * `onEvents` that has nothing to wait for gives `Effect.void` itself, which a
+ * model need not run.
  *
  * @since 0.1.0
  * @category services

@@ -100,11 +100,19 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
           const reader = new ModelReader(failure, limit)
           const millis = Duration.toMillis(idle)
           const silence = new Silence(clock, millis)
-          const onBytes = (bytes: ReadonlyArray<Uint8Array>): Effect.Effect<void, ModelError, R> => {
-            const events = reader.read(bytes)
-            if (!Array.isArray(events)) return Effect.fail(events)
-            silence.pause()
-            return Effect.map(events.length === 0 ? Effect.void : onEvents(events), () => silence.resume())
+          let waiting: Effect.Effect<void, ModelError, R> = Effect.void
+          // Hot path: no effect runs for a piece unless somebody has to wait.
+          const take = (pieces: ReadonlyArray<Uint8Array>): boolean => {
+            const events = reader.read(pieces)
+            waiting = !Array.isArray(events)
+              ? Effect.fail(events)
+              : events.length === 0
+              ? Effect.void
+              : onEvents(events)
+            const goesOn = waiting === Effect.void
+            if (goesOn) silence.resume()
+            else silence.pause()
+            return goesOn && !reader.done
           }
           const onEnd = (end: Option.Option<HttpClientError>) => {
             const error = reader.end(Option.map(end, (broken) => dropped(failure, broken)))
@@ -115,9 +123,9 @@ export const make = (options: Options): Effect.Effect<typeof ChatModel.Service, 
             Effect.whileLoop({
               while: () => !reader.done,
               body: () =>
-                Effect.matchEffect(body.next, {
+                Effect.matchEffect(body.read(take), {
                   onFailure: (broken) => onEnd(Option.some(broken)),
-                  onSuccess: (pieces) => pieces === undefined ? onEnd(Option.none()) : onBytes(pieces)
+                  onSuccess: (more) => more ? Effect.map(waiting, () => silence.resume()) : onEnd(Option.none())
                 }),
               step: () => undefined
             })
@@ -169,11 +177,7 @@ export const layerConfig: Layer.Layer<ChatModel, ConfigError, HttpClient.HttpCli
 const readToEnd = (body: Body): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (body.isOver()) return Effect.void
-    const drain: Effect.Effect<void, HttpClientError> = Effect.flatMap(
-      body.next,
-      (pieces) => pieces === undefined ? Effect.void : drain
-    )
-    return Effect.flatMap(Effect.fork(drain), (rest) =>
+    return Effect.flatMap(Effect.fork(body.read(() => true)), (rest) =>
       // What is there already is read within one turn, which is cheaper than a timer.
       Effect.flatMap(Effect.yieldNow(), () =>
         rest.unsafePoll() === null

@@ -12,6 +12,7 @@ import type { RawConnection } from "@sennit/http-client/testing"
 import { contractCases, rawServer } from "@sennit/http-client/testing"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
@@ -299,26 +300,52 @@ describe("responses", () => {
           yield* connection.closed
         })
       )
-      const textOf = (pieces: ReadonlyArray<Uint8Array> | undefined) => pieces && Buffer.concat(pieces).toString()
       const response = yield* HttpClient.get(slow.url)
       const body = Option.getOrThrow(HttpClient.bodyReader(response))
-      expect(textOf(yield* body.next)).toBe("abc")
-      expect(body.isOver()).toBe(false)
-      yield* Deferred.succeed(more, undefined)
-      expect(textOf(yield* body.next)).toBe("de")
-      expect([yield* body.next, body.isOver()]).toEqual([undefined, true])
+      let seen = ""
+      const take = (pieces: ReadonlyArray<Uint8Array>) => {
+        seen += Buffer.concat(pieces).toString()
+        Deferred.unsafeDone(more, Effect.void)
+        return seen !== "abc"
+      }
+      expect([yield* body.read(take), seen, body.isOver()]).toEqual([true, "abc", false])
+      expect([yield* body.read(take), seen, body.isOver()]).toEqual([false, "abcde", true])
+      expect(yield* body.read(take)).toBe(false)
       yield* body.leave
       expect(yield* preciseOf(response.text)).toMatchObject({ _tag: "BodyConsumed" })
       // The connection serves the next request, whose body is left in the middle.
       const endless = Option.getOrThrow(HttpClient.bodyReader(yield* HttpClient.get(slow.url)))
-      expect(textOf(yield* endless.next)).toBe("x")
+      // Who is interrupted is not called any more.
+      yield* Effect.raceFirst(endless.read(() => true), nextTurn)
       yield* endless.leave
       yield* slow.quiet
       expect(yield* slow.connections).toBe(1)
       const known = yield* HttpClient.get((yield* rawServer(answer())).url)
       expect(yield* known.text).toBe("ok")
       const again = Option.getOrThrow(HttpClient.bodyReader(known))
-      expect([textOf(yield* again.next), yield* again.next]).toEqual(["ok", undefined])
+      const pieces: Array<Uint8Array> = []
+      expect(yield* again.read((all) => pieces.push(...all) > 0)).toBe(false)
+      expect(Buffer.concat(pieces).toString()).toBe("ok")
+    }).pipe(Effect.provide(HttpClient.layerPooled())))
+
+  it.scoped("what is thrown while a body is taken is a defect of who reads, and of nobody else", () =>
+    Effect.gen(function*() {
+      const go = yield* Deferred.make<void>()
+      const server = yield* rawServer((connection) =>
+        connection.request.pipe(
+          Effect.zipRight(connection.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")),
+          Effect.zipRight(Deferred.await(go)),
+          Effect.zipRight(connection.write("cd"))
+        )
+      )
+      const body = Option.getOrThrow(HttpClient.bodyReader(yield* HttpClient.get(server.url)))
+      let times = 0
+      const read = body.read(() => {
+        Deferred.unsafeDone(go, Effect.void)
+        if (++times === 2) throw new Error("broken")
+        return true
+      })
+      expect(yield* Effect.exit(read)).toEqual(Exit.die(new Error("broken")))
     }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a body that breaks off, or is read already, fails its reader", () =>
@@ -332,11 +359,11 @@ describe("responses", () => {
       )
       const response = yield* HttpClient.get(server.url)
       const body = Option.getOrThrow(HttpClient.bodyReader(response))
-      expect(yield* body.next).toHaveLength(1)
+      expect(yield* body.read(() => false)).toBe(true)
       yield* Deferred.succeed(seen, undefined)
-      expect(yield* preciseOf(body.next)).toMatchObject({ _tag: "ConnectionClosed" })
+      expect(yield* preciseOf(body.read(() => true))).toMatchObject({ _tag: "ConnectionClosed" })
       const second = Option.getOrThrow(HttpClient.bodyReader(response))
-      expect(yield* preciseOf(second.next)).toMatchObject({ _tag: "BodyConsumed" })
+      expect(yield* preciseOf(second.read(() => true))).toMatchObject({ _tag: "BodyConsumed" })
     }).pipe(Effect.provide(HttpClient.layerPooled())))
 
   it.scoped("a body over the limit is refused while it arrives", () =>

@@ -70,7 +70,7 @@ export class Asker<R> {
     return new ModelError({ reason: "Empty", model: this.model.name, detail })
   }
 
-  /** Hot path: one pass over the events of a network chunk, one offer to the sink. */
+  /** Hot path: one pass over the events of a network chunk, one offer to the sink, and no effect unless one must wait. */
   private onEvents(
     turn: Turn,
     portion: ReadonlyArray<ModelEvent>,
@@ -113,8 +113,9 @@ export class Asker<R> {
       }
     }
     if (events.length === 0) return Effect.void
-    const told = this.log.emit(events)
-    return ready === undefined ? told : Effect.zipRight(told, this.calls.start(turn, ready, scope))
+    this.log.emitNow(events)
+    const room = this.log.room()
+    return ready === undefined ? room : Effect.zipRight(room, this.calls.start(turn, ready, scope))
   }
 
   /** Starts what the model finished only by ending: calls without arguments, or with broken ones. */

@@ -6,7 +6,7 @@ import type { AgentEvent } from "../AgentEvent.ts"
 export interface EventSink {
   /** Takes the events, whatever happens. */
   readonly push: (events: ReadonlyArray<AgentEvent>) => void
-  /** Waits for a slow reader; then the model's socket waits as well. */
+  /** Waits for a slow reader; then the model's socket waits as well. `Effect.void` itself when there is room. */
   readonly room: () => Effect.Effect<void>
   /** Waits until everything that was pushed would survive the end of the process. */
   readonly flush: () => Effect.Effect<void>
@@ -47,6 +47,11 @@ export class EventLog {
   emitNow(events: ReadonlyArray<Unstamped>): void {
     const at = this.clock.unsafeCurrentTimeMillis()
     this.sink.push(events.map((event) => ({ ...event, seq: ++this.seq, at })))
+  }
+
+  /** See `EventSink.room`; it is `Effect.void` itself when there is room. */
+  room(): Effect.Effect<void> {
+    return this.sink.room()
   }
 
   /** See `EventSink.flush`. */

@@ -72,8 +72,14 @@ export const trailersIn = (response: object): Option.Option<Headers.Headers> =>
  * @category models
  */
 export interface BodyReader {
-  /** Waits for pieces, and gives all that have arrived since the last time; undefined at the end. */
-  readonly next: Effect.Effect<ReadonlyArray<Uint8Array> | undefined, ResponseError>
+  /**
+   * Gives `take` the pieces as they arrive, all that have come since the last time at once, until it answers false or the
+   * body ends; says whether there may be more. `take` is called from the socket and must not wait; while nothing is read,
+   * the connection stops reading.
+   */
+  readonly read: (
+    take: (pieces: ReadonlyArray<Uint8Array>) => boolean
+  ) => Effect.Effect<boolean, ResponseError>
   /** Whether the end has arrived and every piece was given. */
   readonly isOver: () => boolean
   /**

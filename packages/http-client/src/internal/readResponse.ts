@@ -29,15 +29,18 @@ const headersOf = (fields: ReadonlyArray<Field>): Headers.Headers => {
 
 type BodyChannel = Channel.Channel<Chunk.Chunk<Uint8Array>, unknown, ResponseError, unknown, void>
 
+type Take = (pieces: ReadonlyArray<Uint8Array>) => boolean
+
 /** A body that was received before. */
 const readerOf = (bytes: Uint8Array): BodyReader => {
   let given = false
   return {
-    next: Effect.sync(() => {
-      if (given) return undefined
-      given = true
-      return [bytes]
-    }),
+    read: (take) =>
+      Effect.sync(() => {
+        if (given) return false
+        given = true
+        return !take([bytes])
+      }),
     isOver: () => given,
     leave: Effect.void
   }
@@ -151,24 +154,50 @@ export class NetResponse extends ResponseView {
     }))
   }
 
-  /** The same as `stream`, for who pulls. */
+  /** The same as `stream`, without a fiber between the socket and who reads. */
   [bodyReader](): BodyReader {
     const exchange = this.#exchange
     const bytes = this.#bytes
     if (bytes !== undefined) return readerOf(bytes)
     if (this.#streamed || exchange.cancelled || this.#waiting !== undefined) {
-      return {
-        next: this.#fail(new BodyConsumed({ origin: exchange.origin.key })),
-        isOver: () => true,
-        leave: Effect.void
-      }
+      const consumed = this.#fail(new BodyConsumed({ origin: exchange.origin.key }))
+      return { read: () => consumed, isOver: () => true, leave: Effect.void }
     }
     this.#streamed = true
     return {
-      next: this.#pull(exchange),
+      read: (take) => this.#read(exchange, take),
       isOver: () => exchange.ended && exchange.isTaken,
       leave: Effect.sync(() => exchange.abandon())
     }
+  }
+
+  #read(exchange: BufferedExchange, take: Take): Effect.Effect<boolean, ResponseError> {
+    const read: Effect.Effect<boolean, ResponseError> = Effect.suspend(() => {
+      for (let pieces = exchange.take(); pieces.length > 0; pieces = exchange.take()) {
+        if (!take(pieces)) return Effect.succeed(true)
+      }
+      if (exchange.ended) return Effect.succeed(false)
+      if (exchange.failure !== undefined) return this.#fail(exchange.failure)
+      return Effect.async<boolean, ResponseError>((resume) => {
+        let reading = true
+        const onChange = () => {
+          if (!reading) return
+          try {
+            const pieces = exchange.take()
+            if (pieces.length > 0 && take(pieces)) return exchange.wait(onChange)
+            resume(pieces.length > 0 ? Effect.succeed(true) : read)
+          } catch (defect) {
+            resume(Effect.die(defect))
+          }
+          reading = false
+        }
+        exchange.wait(onChange)
+        return Effect.sync(() => {
+          reading = false
+        })
+      })
+    })
+    return read
   }
 
   /** Everything that has arrived since the last time; undefined at the end. */
