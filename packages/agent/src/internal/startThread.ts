@@ -49,6 +49,8 @@ const importRun = async ({ compiler, module }) => {
 const bootstrap = `${importRun}
 const start = async () => {
   const { parentPort, workerData } = await import("node:worker_threads")
+  // There a thread has a priority of its own: the event loop, which answers everybody, goes before.
+  if (process.platform === "linux") (await import("node:os")).setPriority(10)
   const waiting = []
   let run
   const answer = async (job) => {
