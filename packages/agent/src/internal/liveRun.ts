@@ -52,8 +52,11 @@ export class LiveRun implements EventSink {
 
   /** When the journal has failed this never ends: the run is being interrupted, and nothing more must be done. */
   flush(): Effect.Effect<void> {
-    const { pushed } = this
-    return this.until(() => this.events.length >= pushed)
+    // What counts is what was pushed when this runs, not when it was made.
+    return Effect.suspend(() => {
+      const { pushed } = this
+      return this.until(() => this.events.length >= pushed)
+    })
   }
 
   /** No event comes any more. */
@@ -69,7 +72,8 @@ export class LiveRun implements EventSink {
       if (events.length === 0) {
         return this.ended ? Effect.void : Effect.zipRight(
           Effect.async<void>((resume) => {
-            this.wakeWriter = () => resume(Effect.void)
+            // What else is told in this turn goes into the same row.
+            this.wakeWriter = () => resume(Effect.yieldNow())
           }),
           next
         )

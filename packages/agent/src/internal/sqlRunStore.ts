@@ -13,6 +13,7 @@ import { RunAlreadyExists, RunStoreError } from "../AgentError.ts"
 import { AgentEvent } from "../AgentEvent.ts"
 import { Attachment, Message } from "../Message.ts"
 import type { RunRecord, RunStore } from "../RunStore.ts"
+import { outcomeOf } from "../RunStore.ts"
 
 const Input = Schema.parseJson(Schema.Struct({
   message: Schema.String,
@@ -48,6 +49,15 @@ interface Write {
   readonly events: ReadonlyArray<AgentEvent>
   readonly done: (exit: Either.Either<void, RunStoreError>) => void
 }
+
+/** An event with which the outcome of a run changes. */
+interface Change {
+  readonly runId: string
+  readonly change: AgentEvent
+}
+
+const changesOutcome = ({ _tag }: AgentEvent): boolean =>
+  _tag === "RunFinished" || _tag === "RunSuspended" || _tag === "RunResumed"
 
 /** How many rows go into one statement. */
 const groupSize = 100
@@ -107,10 +117,10 @@ export const makeSqlRunStore: Effect.Effect<typeof RunStore.Service, RunStoreErr
         const text = yield* Effect.mapError(encodeInput(input), malformed(runId))
         const startedAt = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
         const { conversation = "", user = "" } = input
-        const existing = yield* sql`SELECT 1 FROM agent_runs WHERE run_id = ${runId}`
-        if (existing.length > 0) return yield* new RunAlreadyExists({ runId })
-        yield* sql`INSERT INTO agent_runs (run_id, agent, user_id, conversation, input, started_at)
-          VALUES (${runId}, ${agent}, ${user}, ${conversation}, ${text}, ${startedAt})`
+        const made = yield* sql`INSERT INTO agent_runs (run_id, agent, user_id, conversation, input, started_at)
+          VALUES (${runId}, ${agent}, ${user}, ${conversation}, ${text}, ${startedAt})
+          ON CONFLICT (run_id) DO NOTHING RETURNING run_id`
+        if (made.length === 0) return yield* new RunAlreadyExists({ runId })
       }, (effect, { runId }) => Effect.catchTag(effect, "SqlError", (error) => Effect.fail(unavailable(runId)(error)))),
       append,
       get: Effect.fn("RunStore.get")((runId) =>
@@ -190,24 +200,20 @@ const makeGroupCommit = Effect.fnUntraced(function*(sql: SqlClient.SqlClient) {
       })))
     }`
 
-  const outcomes = (writes: ReadonlyArray<Write>) =>
-    Effect.forEach(writes, ({ events, runId }): Effect.Effect<unknown, SqlError> => {
-      const change = events.findLast(({ _tag }) =>
-        _tag === "RunFinished" || _tag === "RunSuspended" || _tag === "RunResumed"
-      )
-      const outcome = change?._tag === "RunFinished"
-        ? change.outcome
-        : change?._tag === "RunSuspended"
-        ? "suspended"
-        : null
-      return change === undefined
-        ? Effect.void
-        : sql`UPDATE agent_runs SET outcome = ${outcome} WHERE run_id = ${runId}`
-    }, { discard: true })
+  const setOutcome = ({ change, runId }: Change): Effect.Effect<unknown, SqlError> => {
+    const outcome = outcomeOf(change) ?? null
+    return sql`UPDATE agent_runs SET outcome = ${outcome} WHERE run_id = ${runId}`
+  }
 
   const write = (writes: ReadonlyArray<Write>): Effect.Effect<unknown, SqlError> => {
-    const settles = writes.some(({ events }) => events.some(({ _tag }) => _tag.startsWith("Run")))
-    return settles ? sql.withTransaction(Effect.zipRight(insert(writes), outcomes(writes))) : insert(writes)
+    const changes = writes.flatMap(({ events, runId }): ReadonlyArray<Change> => {
+      const change = events.findLast(changesOutcome)
+      return change === undefined ? [] : [{ runId, change }]
+    })
+    // A statement alone is a transaction.
+    return changes.length === 0
+      ? insert(writes)
+      : sql.withTransaction(Effect.zipRight(insert(writes), Effect.forEach(changes, setOutcome, { discard: true })))
   }
 
   /** One write that cannot be done fails alone. */
