@@ -64,7 +64,7 @@ export const matchExpression = (question: string): string =>
 /** What is used of mem0's open source memory. */
 export interface Mem0 {
   readonly add: (
-    text: string,
+    messages: string | ReadonlyArray<{ readonly role: string; readonly content: string }>,
     options: { readonly userId: string; readonly infer: boolean }
   ) => Promise<{ readonly results: ReadonlyArray<unknown> }>
   readonly search: (
