@@ -108,9 +108,9 @@ const parseItems = (
 const xml: Grammar = {
   open: "<memory>\n",
   item: ({ speaker, text, time, type }) =>
-    `<item${type === usual ? "" : ` type="${type}"`} time="${time}"${
-      speaker === undefined ? "" : ` speaker="${escapeLine(speaker)}"`
-    }>${escapeText(text)}</item>\n`,
+    `<item${type === usual ? "" : ` type="${type}"`} from="${time}${
+      speaker === undefined ? "" : ` ${escapeLine(speaker)}`
+    }">${escapeText(text)}</item>\n`,
   separator: "",
   close: "</memory>",
   parse: (block) =>
@@ -120,7 +120,7 @@ const xml: Grammar = {
         open: "<memory>\n",
         close: "</memory>",
         item:
-          /<item(?: type="(?<type>\w+)")? time="(?<time>[^"<>\n]+)"(?: speaker="(?<speaker>[^"<>\n]*)")?>(?<text>[^<>]*)<\/item>\n/gy
+          /<item(?: type="(?<type>\w+)")? from="(?<time>[^"<> \n]+)(?: (?<speaker>[^"<>\n]*))?">(?<text>[^<>]*)<\/item>\n/gy
       },
       ({ text }) => text ?? ""
     )
@@ -182,7 +182,7 @@ const assemble = ({ close, open, separator }: Grammar, items: ReadonlyArray<stri
  *
  * const time = "2026-01-02T03:04:05Z"
  * console.log(PromptBlock.render([{ type: "semantic", time, text: "1 < 2" }], "xml").split("\n")[1])
- * // => <item type="semantic" time="2026-01-02T03:04:05Z">1 &lt; 2</item>
+ * // => <item type="semantic" from="2026-01-02T03:04:05Z">1 &lt; 2</item>
  * ```
  *
  * @since 0.1.0

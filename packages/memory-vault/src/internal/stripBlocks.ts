@@ -11,7 +11,7 @@ const quoted = "\"(?:[^\"\\\\\\n]|\\\\.)*\""
 // Each matches exactly what PromptBlock renders with at least one item; a single item counts as well.
 const blocks: ReadonlyArray<RegExp> = [
   new RegExp(
-    `(?:<memory>\\s*)?(?:<item(?: type="${type}")? time="${time}"(?: speaker="[^"<>\\n]*")?>[^<>]*</item>\\s*)+(?:</memory>)?`,
+    `(?:<memory>\\s*)?(?:<item(?: type="${type}")? from="${time}(?: [^"<>\\n]*)?">[^<>]*</item>\\s*)+(?:</memory>)?`,
     "g"
   ),
   new RegExp(
