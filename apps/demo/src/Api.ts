@@ -62,6 +62,9 @@ export class StoredRecord extends Schema.Class<StoredRecord>("StoredRecord")({
   clear: Schema.String
 }) {}
 
+/** How many conversations are listed at a time. */
+export const LISTED = 50
+
 /** Who can answer; `id` is given with a question. */
 export const ModelSummary = Schema.Struct({
   id: Schema.Literal("planner", "model"),
@@ -191,9 +194,11 @@ const ofMemory = <Name extends string, Method extends HttpMethod>(
 
 export class Conversations extends HttpApiGroup.make("conversations")
   .add(
-    // `search` is looked for in titles, questions and answers.
+    // `search` is looked for in titles, questions and answers; `before`, epoch milliseconds, goes on behind what was listed.
     HttpApiEndpoint.get("list", "/conversations")
-      .setUrlParams(Schema.Struct({ search: Schema.optional(Schema.String) }))
+      .setUrlParams(
+        Schema.Struct({ search: Schema.optional(Schema.String), before: Schema.optional(Schema.NumberFromString) })
+      )
       .addSuccess(Schema.Array(ConversationSummary))
   )
   .add(HttpApiEndpoint.post("create", "/conversations").addSuccess(ConversationSummary))

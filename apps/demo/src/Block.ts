@@ -46,6 +46,8 @@ const Tool = block("tool", {
   name: Schema.String,
   arguments: Schema.String,
   status: Schema.Literal("arriving", "waiting", "running", "done", "failed", "stopped", "refused"),
+  /** The last lines of what it said while it worked. */
+  output: Schema.String,
   result: Schema.String,
   files: Schema.Array(MadeFile),
   untrusted: Schema.Boolean,

@@ -27,9 +27,10 @@ import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { ModelSummary, Preview } from "./Api.ts"
+import { LISTED, type ModelSummary, type Preview } from "./Api.ts"
 import {
   ConversationBusy,
   type FileRefused,
@@ -68,8 +69,13 @@ export interface Options {
 }
 
 export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Conversations, {
-  /** The latest conversations in which something was asked, newest first; with a text, those in which it occurs. */
-  readonly list: (search?: string) => Effect.Effect<ReadonlyArray<ConversationSummary>, StorageFailed>
+  /**
+   * The latest conversations in which something was asked, newest first, at most 50; with a text, those in which it
+   * occurs. `before` goes on behind a conversation that was last changed then; those of that very moment come again.
+   */
+  readonly list: (
+    options?: { readonly search?: string | undefined; readonly before?: number | undefined }
+  ) => Effect.Effect<ReadonlyArray<ConversationSummary>, StorageFailed>
   readonly create: Effect.Effect<ConversationSummary, StorageFailed>
   readonly get: (id: string) => Effect.Effect<Conversation, NoSuchConversation | StorageFailed>
   /** The same, without what was said. */
@@ -116,7 +122,6 @@ export class Conversations extends Context.Tag("@sennit/demo/Conversations")<Con
 }>() {}
 
 const MAX_BEGINNING = 64
-const LISTED = 50
 /** How many of the latest conversations a search reads. */
 const SEARCHED = 1000
 const AROUND = 40
@@ -186,6 +191,13 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
     const summary = summaryOf(session, lives.has(id))
     return Option.map(findIn([summary.title, ...said], search), (hit) => new ConversationSummary({ ...summary, hit }))
   }, Effect.catchTag("NoSuchConversation", () => Effect.succeedNone))
+
+  /** All conversations in which something was asked, as they lie there: nothing is opened for it. */
+  const byActivity = Stream.flatMap(Stream.fromEffect(owner), sessions.list).pipe(
+    Stream.filter(({ eventCount }) => eventCount > 0),
+    Stream.runCollect,
+    Effect.map((found) => Arr.sortWith(found, ({ updateTime }) => updateTime, Order.reverse(DateTime.Order)))
+  )
 
   const announce = (session: Session.Session, running: boolean) =>
     hub.publish([{ type: "conversation", conversation: summaryOf(session, running) }])
@@ -314,13 +326,17 @@ const make = Effect.fnUntraced(function*({ agent, goesOn }: Options) {
   return Conversations.of({
     preview: (id, name) => Effect.zipRight(read(id, 0), files.preview(id, name)),
     readFile: (id, name) => Effect.zipRight(read(id, 0), files.read(id, name)),
-    list: (search = "") =>
-      Stream.flatMap(Stream.fromEffect(owner), sessions.list).pipe(
-        Stream.filter(({ eventCount }) => eventCount > 0),
+    list: ({ before = Number.POSITIVE_INFINITY, search = "" } = {}) =>
+      Stream.unwrap(
+        Effect.map(byActivity, (found) =>
+          Stream.fromIterable(found.filter(({ updateTime }) => DateTime.toEpochMillis(updateTime) <= before)))
+      ).pipe(
         // Titles are what was said, so they are sealed like it.
         search.trim() === "" ? Stream.take(LISTED) : Stream.take(SEARCHED),
         Stream.mapError(failed),
-        Stream.mapEffect(({ ref }) => look(ref.id, search.trim())),
+        Stream.mapEffect(({ ref }) =>
+          look(ref.id, search.trim())
+        ),
         Stream.filterMap((found) => found),
         Stream.take(LISTED),
         Stream.runCollect,

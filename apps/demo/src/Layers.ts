@@ -97,23 +97,25 @@ const about = (config: DemoConfig, folder: string) =>
     })
   )
 
-const toolList = Layer.effect(
-  Tools,
-  Effect.zipWith(
-    assistantNow,
-    OtherTools.OtherTools,
-    (now, { servers }) =>
-      Effect.zipWith(now, servers, ({ tools: all }, states) =>
-        new ToolList({
-          tools: Array.from(all.tools.values(), ({ description, name, needsApproval }) => ({
-            name,
-            description,
-            asks: needsApproval({})
-          })),
-          servers: states.map(OtherTools.describe)
-        }))
+/** Where several people sign in, what a server said about its failure is for who runs it. */
+const toolList = ({ accounts }: DemoConfig) =>
+  Layer.effect(
+    Tools,
+    Effect.zipWith(
+      assistantNow,
+      OtherTools.OtherTools,
+      (now, { servers }) =>
+        Effect.zipWith(now, servers, ({ tools: all }, states) =>
+          new ToolList({
+            tools: Array.from(all.tools.values(), ({ description, name, needsApproval }) => ({
+              name,
+              description,
+              asks: needsApproval({})
+            })),
+            servers: states.map((state) => OtherTools.describe(state, !accounts))
+          }))
+    )
   )
-)
 
 /** What is one person's own. */
 const ownOf = (goesOn: boolean) => (name: string) =>
@@ -140,7 +142,7 @@ export const layer = (config: DemoConfig, { goesOn }: { readonly goesOn: boolean
     const folder = path.resolve(config.dataFolder)
     const [sessions, vault] = yield* Databases.make(config, folder)
     const web = NetWebClient.layer({ hosts: config.allowedHosts })
-    return Layer.mergeAll(People.layer(ownOf(goesOn)), Rotation.layer, about(config, folder), toolList).pipe(
+    return Layer.mergeAll(People.layer(ownOf(goesOn)), Rotation.layer, about(config, folder), toolList(config)).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
           AgentRuns.layer({ maxRunning: Models.RUNS_AT_ONCE }).pipe(Layer.provide(RunLog.layer(Identity.app))),

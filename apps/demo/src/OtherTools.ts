@@ -18,11 +18,11 @@ export class OtherTools extends Context.Tag("@sennit/demo/OtherTools")<OtherTool
   readonly servers: Effect.Effect<ReadonlyArray<McpClient.ServerState>>
 }>() {}
 
-/** A server and what it offers and is not given to the model, for people. */
-export const describe = ({ connected, detail, name, tools }: McpClient.ServerState) => ({
+/** A server, and what it offers that is not given to the model, for people; `tells` says whether why it is not there. */
+export const describe = ({ connected, detail, name, tools }: McpClient.ServerState, tells: boolean) => ({
   name,
   connected,
-  detail,
+  detail: tells ? detail : "`sennit doctor` says why.",
   withheld: tools.flatMap((tool) => {
     if (tool.unusable !== undefined) return [{ name: tool.name, why: tool.unusable }]
     const why =

@@ -38,7 +38,7 @@ const own = <A, E>(use: (person: Context.Tag.Service<Person>) => Effect.Effect<A
 
 const conversationsLive = HttpApiBuilder.group(DemoApi, "conversations", (handlers) =>
   handlers
-    .handle("list", ({ urlParams }) => own(({ conversations }) => conversations.list(urlParams.search)))
+    .handle("list", ({ urlParams }) => own(({ conversations }) => conversations.list(urlParams)))
     .handle("create", () => own(({ conversations }) => conversations.create))
     .handle("get", ({ path }) => own(({ conversations }) => conversations.get(path.conversation)))
     .handle("delete", ({ path }) => own(({ conversations }) => conversations.delete(path.conversation)))

@@ -39,6 +39,12 @@ const pretty = (json: string): string => {
   }
 }
 
+/** How much of what a call says while it works is kept. */
+const OUTPUT_LINES = 20
+const OUTPUT_CHARACTERS = 4000
+
+const lastLines = (text: string) => text.split("\n").slice(-OUTPUT_LINES - 1).join("\n").slice(-OUTPUT_CHARACTERS)
+
 /** A call that did not end of itself. */
 const unfinished = (status: ToolBlock["status"]) => status === "arriving" || status === "running"
 
@@ -100,17 +106,26 @@ class Projection {
   private beginTool({ at, callId, name, seq }: typeof AgentEvent.ToolCallStarted.Type): ReadonlyArray<ThreadEvent> {
     this.text = undefined
     const id = `${this.runId}-${seq}`
-    const empty = { arguments: "", result: "", files: [], untrusted: false, durationMs: 0 }
+    const empty = { arguments: "", output: "", result: "", files: [], untrusted: false, durationMs: 0 }
     this.tools.set(callId, { type: "tool", id, callId, name, status: "arriving", startedAt: at, ...empty })
     return this.changeTool(callId, {})
   }
 
   /** A stage inside a call belongs to it. */
-  private addFile({ attachment: { name, size, type }, stageId }: typeof AgentEvent.AttachmentAdded.Type) {
+  private callOf(stageId: string): ToolBlock | undefined {
     let callId: string | undefined = stageId
     while (callId !== undefined && !this.tools.has(callId)) callId = this.stages.get(callId)
-    const tool = this.tools.get(callId ?? "")
+    return this.tools.get(callId ?? "")
+  }
+
+  private addFile({ attachment: { name, size, type }, stageId }: typeof AgentEvent.AttachmentAdded.Type) {
+    const tool = this.callOf(stageId)
     return tool === undefined ? [] : this.changeTool(tool.callId, { files: [...tool.files, { name, size, type }] })
+  }
+
+  private addOutput({ stageId, text }: typeof AgentEvent.StageAppended.Type) {
+    const tool = this.callOf(stageId)
+    return tool === undefined ? [] : this.changeTool(tool.callId, { output: lastLines(tool.output + text) })
   }
 
   /** Text that was not complete is asked for again. */
@@ -170,6 +185,8 @@ class Projection {
       case "StageOpened":
         this.stages.set(event.stageId, event.parentId)
         return []
+      case "StageAppended":
+        return this.addOutput(event)
       case "AttachmentAdded":
         return this.addFile(event)
       case "ApprovalRequested":

@@ -109,6 +109,46 @@ describe.skipIf(missingBrowser !== undefined)(`the panels${missingBrowser ?? ""}
       assert.deepStrictEqual(complaints, [])
     }))
 
+  it.scopedLive("list the latest conversations by their last answer, and more on demand", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data })
+      const post = (where: string, body: object) =>
+        does(async () => {
+          const headers = { "content-type": "application/json" }
+          const sent = { method: "POST", headers, body: JSON.stringify(body) }
+          return (await fetch(`${address}/api/conversations${where}`, sent)).json()
+        })
+      const isRunning = (id: string) =>
+        does(async () => (await (await fetch(`${address}/api/conversations/${id}`)).json()).summary.running)
+      const askIn = (id: string, question: string) =>
+        post(`/${id}/runs`, { question, attachments: [] }).pipe(
+          Effect.zipRight(Effect.repeat(isRunning(id), { until: (running) => running === false })),
+          Effect.as(id)
+        )
+      const [oldest = ""] = yield* Effect.forEach(
+        Array.from({ length: 60 }, (_, index) => `What is ${index}+1?`),
+        (question) => Effect.flatMap(post("", {}), ({ id }) => askIn(String(id), question))
+      )
+      const { complaints, page } = yield* openPage(address)
+      const list = page.getByRole("navigation", { name: "Conversations" })
+      const lines = list.getByRole("listitem")
+      yield* does(() => lines.nth(49).waitFor())
+      assert.strictEqual(yield* does(() => lines.count()), 50)
+      yield* does(() => list.getByRole("button", { name: "Load more" }).click())
+      yield* does(() => lines.nth(59).waitFor())
+      assert.strictEqual(yield* does(() => lines.count()), 60)
+      yield* does(() => list.getByRole("button", { name: "Load more" }).waitFor({ state: "detached" }))
+      assert.isTrue(yield* does(() => lines.nth(49).evaluate((line) => line.contains(document.activeElement))))
+      // An old one in which something is asked is the first of them, also for who comes later.
+      yield* askIn(oldest, "What is 6*7?")
+      const first = lines.first().getByRole("link", { name: "What is 0+1?" })
+      yield* does(() => first.waitFor())
+      yield* does(() => page.reload())
+      yield* does(() => first.waitFor())
+      assert.deepStrictEqual(complaints, [])
+    }))
+
   it.scopedLive("find a conversation by what was said in it", () =>
     Effect.gen(function*() {
       const data = yield* temporaryFolder

@@ -79,6 +79,9 @@ describe("a run of a program", () => {
       const model = yield* modelServer
       const { address } = yield* startDemo({ SENNIT_DATA: data, OPENAI_BASE_URL: model.address })
       const { ask, json, read } = program(address)
+      // Pages of other sites are no programs.
+      const foreign = yield* read("POST", "/runs", start("Hello"), { origin: "http://evil.example" })
+      assert.strictEqual(foreign.status, 403)
       const started = yield* ask("POST", "/runs", start("Tell me a story"))
       assert.strictEqual(started.status, 201)
       const { conversation, id }: Run = yield* does(() => started.json())

@@ -103,7 +103,8 @@ describe.skipIf(missingBrowser !== undefined)(`stop${missingBrowser ?? ""}`, () 
         call(0, "a", "every__trigger-long-running-operation", "{\"duration\":60,\"steps\":60}"),
         end("tool_calls")
       )
-      yield* does(() => page.locator(".tool.running").waitFor())
+      // What it says while it works is seen without opening it.
+      yield* does(() => page.locator(".tool.running .progress").getByText("1 of 60").waitFor())
       yield* stop(page)
       assert.deepStrictEqual(yield* open(address), nothing(["model_call", "run", "tool_call"]))
       yield* send(page, "Say something")

@@ -1,6 +1,7 @@
 // @effect-diagnostics nodeBuiltinImport:off -- looks for processes that should be gone
 import { describe, expect, it, layer } from "@effect/vitest"
-import { CodeSandbox, Files, RunCode } from "@sennit/agent"
+import { Agent, ChatModel, CodeSandbox, Files, RunCode, Toolset } from "@sennit/agent"
+import { Scripted } from "@sennit/agent/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
@@ -250,3 +251,14 @@ describe("bounds of the sandbox", () => {
       expect(yield* Effect.flip(writes)).toMatchObject({ reason: "TooLarge" })
     }))
 })
+
+it.scopedLive("a file that code writes in a run is an attachment of its answer", () =>
+  Effect.gen(function*() {
+    const code = "writeFile('made.csv', 'a,b\\n1,2\\n')"
+    const model = Scripted.make([Scripted.calls(["run_code", { language: "javascript", code }]), Scripted.text("done")])
+    const agent = Agent.make({ name: "a", instructions: "", tools: Toolset.make(RunCode.tool) })
+    const { attachments } = yield* Agent.run(agent, { message: "go" }).pipe(
+      Effect.provideService(ChatModel.ChatModel, model)
+    )
+    expect(attachments.map(({ name, size }) => [name, size])).toEqual([["made.csv", 8]])
+  }).pipe(Effect.provide([CodeSandbox.layer(), Files.layerMemory({})])))

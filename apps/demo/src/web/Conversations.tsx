@@ -1,4 +1,4 @@
-import { go, removeConversation } from "./actions.ts"
+import { go, listMore, removeConversation } from "./actions.ts"
 import { besides } from "./focus.ts"
 import { search } from "./insight.ts"
 import { useState } from "./store.ts"
@@ -23,38 +23,54 @@ const List = () => {
   const found = useState((state) => state.found)
   const all = useState((state) => state.conversations)
   const route = useState((state) => state.route)
+  const hasMore = useState((state) => state.hasMore)
   const conversations = found ?? all
   if (conversations === undefined) return <p className="muted" aria-busy="true">Reading…</p>
   if (conversations.length === 0) {
     return <p className="muted">{found === undefined ? "No conversations yet." : "Nothing found."}</p>
   }
   return (
-    <ul>
-      {conversations.map(({ hit, id, running, title, waiting }) => (
-        <li key={id}>
-          <Link to={`/c/${id}`} current={route === id}>
-            {title}
-            {running ? <span className="badge">● running</span> : null}
-            {waiting ? <span className="badge">? waiting for you</span> : null}
-            {hit === undefined ? null : <span className="hit">{hit}</span>}
-          </Link>
+    <>
+      <ul>
+        {conversations.map(({ hit, id, running, title, waiting }) => (
+          <li key={id}>
+            <Link to={`/c/${id}`} current={route === id}>
+              {title}
+              {running ? <span className="badge">● running</span> : null}
+              {waiting ? <span className="badge">? waiting for you</span> : null}
+              {hit === undefined ? null : <span className="hit">{hit}</span>}
+            </Link>
+            <button
+              type="button"
+              className="quiet"
+              aria-label={`Delete ${title}`}
+              onClick={({ currentTarget }) => {
+                const list = currentTarget.closest("nav, dialog")
+                const then = besides(currentTarget.closest("li"), "a", () => list?.querySelector("a")?.focus())
+                if (globalThis.confirm(`Delete “${title}” and its files? This cannot be undone.`)) {
+                  removeConversation(id, then)
+                }
+              }}
+            >
+              Delete
+            </button>
+          </li>
+        ))}
+      </ul>
+      {hasMore && found === undefined ?
+        (
           <button
             type="button"
-            className="quiet"
-            aria-label={`Delete ${title}`}
             onClick={({ currentTarget }) => {
-              const list = currentTarget.closest("nav, dialog")
-              const then = besides(currentTarget.closest("li"), "a", () => list?.querySelector("a")?.focus())
-              if (globalThis.confirm(`Delete “${title}” and its files? This cannot be undone.`)) {
-                removeConversation(id, then)
-              }
+              currentTarget.parentElement?.querySelector<HTMLElement>("li:last-child a")?.focus()
+              listMore()
             }}
           >
-            Delete
+            Load more
           </button>
-        </li>
-      ))}
-    </ul>
+        ) :
+        null}
+    </>
   )
 }
 

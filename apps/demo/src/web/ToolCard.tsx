@@ -66,7 +66,7 @@ const Decide = ({ callId, name }: { callId: string; name: string }) => {
 }
 
 export const ToolCard = memo(({ block }: { block: ToolBlock }) => {
-  const { arguments: given, callId, durationMs, name, result, startedAt, status, untrusted } = block
+  const { arguments: given, callId, durationMs, name, output, result, startedAt, status, untrusted } = block
   return (
     <details className={`tool ${status}`} open={status === "failed" || status === "waiting"} data-block={block.id}>
       <summary>
@@ -76,8 +76,12 @@ export const ToolCard = memo(({ block }: { block: ToolBlock }) => {
           {words[status]} · {isOpen(block) ? <Elapsed since={startedAt} /> : secondsOf(durationMs)}
           {untrusted ? " · may hold what others wrote" : ""}
         </span>
+        {isOpen(block) && output !== ""
+          ? <span className="progress">{output.trimEnd().split("\n").at(-1)}</span>
+          : null}
       </summary>
       {given === "" ? null : <Output title="Arguments" text={given} />}
+      {output === "" ? null : <Output title="While it worked" text={output} />}
       {status === "waiting" ? <Decide callId={callId} name={name} /> : null}
       {result === "" ? null : <Output title={status === "failed" ? "Why it failed" : "Result"} text={result} />}
     </details>

@@ -3,7 +3,7 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import type { ModelSummary, Preview } from "../Api.ts"
+import { LISTED, type ModelSummary, type Preview } from "../Api.ts"
 import { cutOff } from "../ApiError.ts"
 import { api, fork, sampleFile, upload } from "./client.ts"
 import { forgetDraft, forgetDrafts, keepDraft, readDraft } from "./drafts.ts"
@@ -71,9 +71,22 @@ const readLists = Effect.gen(function*() {
   const { conversations, server } = yield* api
   yield* readThenShow(
     Effect.all([conversations.list({ urlParams: {} }), server.info()], { concurrency: 2 }),
-    ([list, info]) => update({ conversations: list, info })
+    ([list, info]) => update({ conversations: list, hasMore: list.length === LISTED, info })
   )
 })
+
+/** Reads the conversations behind those that are listed. */
+export const listMore = (): void =>
+  act(Effect.gen(function*() {
+    const before = current().conversations?.at(-1)?.updatedAt
+    const { conversations } = yield* api
+    yield* readThenShow(conversations.list({ urlParams: { before } }), (older) => {
+      const listed = current().conversations ?? []
+      const fresh = older.filter(({ id }) => !listed.some((one) => one.id === id))
+      update({ conversations: [...listed, ...fresh], hasMore: older.length === LISTED && fresh.length > 0 })
+      say(`${fresh.length} more conversations.`)
+    })
+  }))
 
 const readAll = (): void =>
   actQuietly(Effect.gen(function*() {

@@ -49,6 +49,8 @@ export interface State {
   /** Who is asked; undefined for the server's first model. */
   readonly model: ModelSummary["id"] | undefined
   readonly conversations: ReadonlyArray<ConversationSummary> | undefined
+  /** Whether the server has older ones. */
+  readonly hasMore: boolean
   /** What a search found; undefined while nothing is searched for. */
   readonly found: ReadonlyArray<ConversationSummary> | undefined
   readonly memories: ReadonlyArray<MemorySummary> | undefined
@@ -93,6 +95,7 @@ let state: State = {
   panel: undefined,
   model: undefined,
   conversations: undefined,
+  hasMore: false,
   found: undefined,
   memories: undefined,
   revisions: undefined,
