@@ -18,12 +18,15 @@ const CAPACITY = 4000
 /** How many events a follower is given at once, so that one that catches up paints meanwhile. */
 const AT_ONCE = 256
 
+/** How often a follower is told that it is still heard. */
+const BEAT = "5 seconds"
+
 /**
  * What a follower sees. `reset`: what came before is not known here, read everything and go on from `at`;
- * `resumed`: nothing was missed.
+ * `resumed`: nothing was missed; `heartbeat`: nothing has happened for a while.
  */
 export type Followed =
-  | { readonly type: "reset" | "resumed"; readonly at: string }
+  | { readonly type: "reset" | "resumed" | "heartbeat"; readonly at: string }
   | { readonly type: "events"; readonly at: string; readonly events: ReadonlyArray<UiEvent> }
 
 export class EventHub extends Context.Tag("@sennit/demo/EventHub")<EventHub, {
@@ -42,6 +45,7 @@ const make = Effect.gen(function*() {
   const ring: Array<UiEvent> = []
   let last = 0
   let stopped = false
+  let beats = 0
   const id = (seq: number) => `${epoch}.${seq}`
   const wake = Effect.suspend(() => {
     const before = changed
@@ -56,15 +60,33 @@ const make = Effect.gen(function*() {
     })
   )
 
-  const next = (cursor: number): Effect.Effect<Option.Option<readonly [Followed, number]>> =>
+  // One clock for all followers: a timer for each event and follower would cost more than the event.
+  yield* Effect.sync(() => beats++).pipe(
+    Effect.zipRight(Effect.suspend(() => wake)),
+    Effect.delay(BEAT),
+    Effect.forever,
+    Effect.forkScoped
+  )
+
+  /** What a follower has seen: events, and beats. */
+  interface Seen {
+    readonly cursor: number
+    readonly beat: number
+  }
+
+  const next = (seen: Seen): Effect.Effect<Option.Option<readonly [Followed, Seen]>> =>
     Effect.suspend(() => {
+      const { beat, cursor } = seen
       if (stopped) return Effect.succeedNone
-      if (cursor === last) return Effect.flatMap(Deferred.await(changed), () => next(cursor))
+      if (cursor === last) {
+        if (beat === beats) return Effect.flatMap(Deferred.await(changed), () => next(seen))
+        return Effect.succeedSome([{ type: "heartbeat", at: id(cursor) }, { cursor, beat: beats }])
+      }
       const missed = last - cursor
-      if (missed > ring.length) return Effect.succeedSome([{ type: "reset", at: id(last) }, last])
+      if (missed > ring.length) return Effect.succeedSome([{ type: "reset", at: id(last) }, { cursor: last, beat }])
       const events = ring.slice(-missed).slice(0, AT_ONCE)
       const now = cursor + events.length
-      return Effect.succeedSome([{ type: "events", at: id(now), events }, now])
+      return Effect.succeedSome([{ type: "events", at: id(now), events }, { cursor: now, beat }])
     })
 
   const beginning = (after: Option.Option<string>): readonly [Followed, number] => {
@@ -87,7 +109,7 @@ const make = Effect.gen(function*() {
     follow: (after) =>
       Stream.suspend(() => {
         const [first, cursor] = beginning(after)
-        return Stream.concat(Stream.succeed(first), Stream.unfoldEffect(cursor, next))
+        return Stream.concat(Stream.succeed(first), Stream.unfoldEffect({ cursor, beat: beats }, next))
       })
   })
 })

@@ -233,7 +233,7 @@ const makeJournal = Effect.fnUntraced(function*(app: Session.AppName) {
   return RunStore.RunStore.of({
     create: ({ agent, runId }) => Effect.asVoid(keep(runId, agent)),
     append: Effect.fnUntraced(function*(runId, events) {
-      const run = yield* keep(runId)
+      const run = kept.get(runId) ?? (yield* keep(runId))
       run.growing.push(...events)
       // A run whose log cannot be written is over.
       if (events.some(settles)) yield* Effect.tapError(write(runId, run), () => Effect.sync(() => kept.delete(runId)))

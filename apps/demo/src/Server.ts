@@ -9,14 +9,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
 import { Accounts, COOKIE, SIGNED_IN_FOR } from "./Accounts.ts"
 import { DemoApi, HealthReport, ServerInfo, SignedIn, type ToolList } from "./Api.ts"
 import { cutOff, MAX_FILE_BYTES, UploadRefusal } from "./ApiError.ts"
-import { FileSummary, UiEvents } from "./Block.ts"
+import { FileSummary } from "./Block.ts"
 import type { Followed } from "./EventHub.ts"
 import type { FileType } from "./FileType.ts"
 import * as Guard from "./Guard.ts"
@@ -193,25 +192,23 @@ const download = HttpLayerRouter.use((router) =>
 
 // --- events ------------------------------------------------------------------------------------------------------
 
-const encodeEvents = Schema.encode(UiEvents)
-
 const sse = (event: string, data: string, id?: string) =>
   `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`
 
-const toSse = (followed: Followed): Effect.Effect<string> => {
+const toSse = (followed: Followed): string => {
   switch (followed.type) {
     case "reset":
-      return Effect.succeed(sse("hello", "", followed.at))
+      return sse("hello", "", followed.at)
     case "resumed":
-      return Effect.succeed(sse("resumed", "", followed.at))
+      return sse("resumed", "", followed.at)
+    case "heartbeat":
+      // Named, so that the page sees it: comments are invisible to it.
+      return sse("heartbeat", "")
     case "events":
-      // The events are of the schema's own types.
-      return Effect.map(Effect.orDie(encodeEvents(followed.events)), (data) => sse("ui", data, followed.at))
+      // Of the schema's own types, which are their own encoding: many a second go to every follower.
+      return sse("ui", JSON.stringify(followed.events), followed.at)
   }
 }
-
-/** Named, so that the page sees them: comments are invisible to it. */
-const heartbeats = Stream.repeatValue(sse("heartbeat", "")).pipe(Stream.schedule(Schedule.spaced("5 seconds")))
 
 const events = HttpLayerRouter.use((router) =>
   Effect.gen(function*() {
@@ -223,11 +220,7 @@ const events = HttpLayerRouter.use((router) =>
         () => Option.fromNullable(query)
       )
       return Effect.map(people.of(request.headers), (person) => {
-        const body = person.events.follow(after).pipe(
-          Stream.mapEffect(toSse),
-          Stream.merge(heartbeats, { haltStrategy: "left" }),
-          Stream.encodeText
-        )
+        const body = Stream.encodeText(Stream.map(person.events.follow(after), toSse))
         const bytes = Stream.concat(Stream.encodeText(Stream.succeed("retry: 500\n\n")), body)
         const headers = { "cache-control": "no-store" }
         return HttpServerResponse.stream(bytes, { contentType: "text/event-stream", headers })

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Fiber, Option, Stream } from "effect"
-import type { UiEvent } from "../src/Block.ts"
+import { Arbitrary, Chunk, Deferred, Effect, FastCheck as fc, Fiber, Option, Schema, Stream, TestClock } from "effect"
+import { UiEvent, UiEvents } from "../src/Block.ts"
 import { EventHub, type Followed, layer } from "../src/EventHub.ts"
 
 const removed = (conversation: string): UiEvent => ({ type: "removed", conversation })
@@ -72,3 +72,30 @@ it.effect("followers end when the server stops", () =>
     }).pipe(Effect.provide(layer))
     yield* Fiber.join(fiber)
   }))
+
+it.effect("a follower of whom nothing is heard is told every five seconds that it is still there, and nothing else", () =>
+  Effect.gen(function*() {
+    const hub = yield* EventHub
+    const there = yield* Deferred.make<void>()
+    const following = hub.follow(Option.none()).pipe(
+      Stream.tap(() => Deferred.succeed(there, undefined)),
+      Stream.take(3),
+      Stream.runCollect
+    )
+    const fiber = yield* Effect.fork(following)
+    yield* Deferred.await(there)
+    yield* TestClock.adjust("5 seconds")
+    yield* TestClock.adjust("5 seconds")
+    assert.deepStrictEqual(Array.from(yield* Fiber.join(fiber), ({ type }) => type), [
+      "reset",
+      "heartbeat",
+      "heartbeat"
+    ])
+  }).pipe(Effect.provide(layer)))
+
+it("events are their own encoding: as they are sent, they are what the schema says", () => {
+  const encode = Schema.encodeSync(UiEvents)
+  fc.assert(fc.property(fc.array(Arbitrary.make(UiEvent), { maxLength: 5 }), (events) => {
+    assert.deepStrictEqual(JSON.parse(JSON.stringify(events)), JSON.parse(encode(events)))
+  }))
+})
