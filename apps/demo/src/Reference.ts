@@ -5,7 +5,7 @@ import { createHash } from "node:crypto"
 import { DemoApi } from "./Api.ts"
 
 const style =
-  ":root{color-scheme:light dark;background:Canvas;color:CanvasText}body{font:16px/26px system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:16px}" +
+  ":root{color-scheme:light dark;background:Canvas;color:CanvasText}body{font:16px/26px system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:16px;overflow-wrap:anywhere}" +
   "summary{cursor:pointer;min-height:24px}code,pre{font:14px/22px ui-monospace,monospace}pre{overflow:auto;padding:8px}" +
   "section{margin-block:24px}details{margin-block:8px}"
 

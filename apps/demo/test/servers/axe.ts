@@ -1,4 +1,4 @@
-/** axe-core's rules over a page, in both themes and on a desk and a phone. */
+/** axe-core's rules over a page, in both themes and on a desk and a phone; and that nothing is wider than 320 px. */
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -36,14 +36,25 @@ const auditAs =
     return [...found, ...isWider ? ["scrolls sideways"] : []].map((problem) => `${colorScheme}, ${width}: ${problem}`)
   }
 
+/** What scrolls sideways where a phone is small, or letters are four times as large. */
+const sideways = async (page: Page): Promise<ReadonlyArray<string>> => {
+  await page.setViewportSize({ width: 320, height: 800 })
+  return page.evaluate(() =>
+    [document.documentElement, ...document.querySelectorAll("main, #thread, dialog[open], #inspector")]
+      .filter((place) => place.scrollWidth > place.clientWidth + 1)
+      .map(({ id, scrollWidth, tagName }) => `320: ${tagName} ${id} is ${scrollWidth} wide`)
+  )
+}
+
 /** What is wrong with the page as it is now; it is left as wide and as bright as it was. */
 export const audit = (page: Page): Effect.Effect<ReadonlyArray<string>> =>
   Effect.gen(function*() {
     const before = page.viewportSize()
     const found = yield* Effect.forEach(looks, (look) => Effect.promise(() => auditAs(page)(look)))
+    const wide = yield* Effect.promise(() => sideways(page))
     yield* Effect.promise(async () => {
       if (before !== null) await page.setViewportSize(before)
       await page.emulateMedia({ colorScheme: "light" })
     })
-    return found.flat()
+    return [...found.flat(), ...wide]
   })
