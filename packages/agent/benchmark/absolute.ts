@@ -1,13 +1,12 @@
 // @effect-diagnostics nodeBuiltinImport:off strictEffectProvide:off asyncFunction:off -- measures what has a limit of its own
 /** Rows that nobody else is compared in: the target is the value itself, so the peer is always 1. */
-import * as SqliteClient from "@effect/sql-sqlite-node/SqliteClient"
 import { Agent, AgentRuns, AgentTool, ChatModel, RunStore, Telemetry, Toolset } from "@sennit/agent"
 import { Scripted } from "@sennit/agent/testing"
 import { Effect, Fiber, Layer, Schema, Stream } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import path from "node:path"
+import { inFolder, sqlite } from "./journaled.ts"
 import type { Sample, Workload } from "./main.ts"
+import { resumeKilled, timed } from "./processes.ts"
 
 const parameters = Schema.Struct({ n: Schema.Number })
 
@@ -26,28 +25,18 @@ const callsOnce = (...waits: ReadonlyArray<number>) =>
       : Scripted.calls(...waits.map((n) => ["sleep", { n }] as const))
   )
 
-const timed = <A, E>(effect: Effect.Effect<A, E>): Promise<number> => {
-  const startedAt = performance.now()
-  return Effect.runPromise(effect).then(() => performance.now() - startedAt)
-}
-
 const once = (model: typeof ChatModel.ChatModel.Service) =>
   timed(Effect.provideService(Agent.run(agent, { message: "go" }), ChatModel.ChatModel, model))
 
-const row = (
-  id: string,
-  unit: string,
-  better: Workload["better"],
-  target: number,
-  value: () => Promise<number>
+/** A row whose value is compared with its target alone. */
+export const opened = (
+  fields: Pick<Workload, "id" | "unit" | "better" | "target">,
+  open: () => Promise<{ readonly value: () => Promise<number>; readonly close: () => Promise<void> }>
 ): Workload => ({
-  id,
-  unit,
-  better,
-  target,
+  ...fields,
   peerName: "a limit of its own",
   open: () =>
-    Promise.resolve({
+    open().then(({ close, value }) => ({
       ours: async (): Promise<Sample> => {
         const before = process.cpuUsage()
         const measured = await value()
@@ -55,9 +44,17 @@ const row = (
         return { value: measured, cpuMs: (system + user) / 1000 }
       },
       peer: () => Promise.resolve({ value: 1, cpuMs: 1 }),
-      close: () => Promise.resolve()
-    })
+      close
+    }))
 })
+
+const row = (
+  id: string,
+  unit: string,
+  better: Workload["better"],
+  target: number,
+  value: () => Promise<number>
+): Workload => opened({ id, unit, better, target }, () => Promise.resolve({ value, close: () => Promise.resolve() }))
 
 /** A model that takes 50 ms to begin. */
 const slowModel = ChatModel.fromStream(
@@ -72,13 +69,6 @@ const users = async () => {
   await Promise.all(Array.from({ length: 10 }, () => once(slowModel)))
   return alone / (performance.now() - startedAt)
 }
-
-const inFolder = async <A>(use: (filename: string) => Promise<A>) => {
-  const folder = mkdtempSync(path.join(tmpdir(), "sennit-bench-"))
-  return use(path.join(folder, "runs.db")).finally(() => rmSync(folder, { recursive: true }))
-}
-
-const sqlite = (filename: string) => Layer.orDie(Layer.provide(RunStore.layerSql, SqliteClient.layer({ filename })))
 
 const journaledRuns = 100
 const stepsOfARun = 2
@@ -95,31 +85,10 @@ const detached = (store: Layer.Layer<RunStore.RunStore>) =>
     )
 
 const journal = () =>
-  inFolder(async (filename) => {
-    const journaled = await timed(detached(sqlite(filename)))
+  inFolder(async (folder) => {
+    const journaled = await timed(detached(sqlite(path.join(folder, "runs.db"))))
     const inMemory = await timed(detached(RunStore.layerMemory()))
     return (journaled - inMemory) / (journaledRuns * stepsOfARun)
-  })
-
-/** Seconds from the start of a process's layers to the next event of a run that another process left. */
-const resume = () =>
-  inFolder((filename) => {
-    const runs = Layer.provide(AgentRuns.layer(), sqlite(filename))
-    const left = Agent.start(agent, { message: "go", runId: "r" }).pipe(
-      Effect.zipRight(
-        Stream.runDrain(Stream.takeUntil(Agent.attach("r"), (event) => event._tag === "ToolCallReady"))
-      ),
-      Effect.provide(runs),
-      Effect.provideService(ChatModel.ChatModel, callsOnce(1000))
-    )
-    const goingOn = Effect.flatMap(
-      Agent.resume(agent, "r"),
-      ({ seq }) => Stream.runHead(Agent.attach("r", { after: seq }))
-    ).pipe(
-      Effect.provide(runs),
-      Effect.provideService(ChatModel.ChatModel, callsOnce(1000))
-    )
-    return Effect.runPromise(left).then(() => timed(goingOn)).then((ms) => ms / 1000)
   })
 
 /** A thousand runs, each in the middle of its model's answer with a tool running. */
@@ -157,6 +126,6 @@ export const absolute: ReadonlyArray<Workload> = [
   ),
   row("users.10", "speed-up of 10 users at a time", "higher", 9, users),
   row("journal.step", "ms added per step", "lower", 0.5, journal),
-  row("resume.closed", "s to the next event, after its layer was closed", "lower", 1, resume),
+  row("resume", "s to the next event after kill -9, no finished tool run again", "lower", 1, resumeKilled),
   row("cancel.1000", "ms until nothing is left", "lower", 250, cancel)
 ]

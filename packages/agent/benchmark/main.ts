@@ -1,9 +1,24 @@
 // @effect-diagnostics nodeBuiltinImport:off globalFetch:off asyncFunction:off newPromise:off strictEffectProvide:off -- measures our client beside others
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { Agent, AgentTool, OpenAiChat, Toolset } from "@sennit/agent"
+import * as NetBodyReader from "@sennit/agent/adapters/NetBodyReader"
 import { Effect, Layer, ManagedRuntime, Schema, Stream } from "effect"
 import { fork } from "node:child_process"
-import { absolute } from "./absolute.ts"
+import { absolute, opened } from "./absolute.ts"
+import type { Run } from "./peers.ts"
+import {
+  aiSdk,
+  description,
+  expected,
+  instructions,
+  langGraph,
+  load,
+  openAiAgents,
+  question,
+  rawLoop,
+  report
+} from "./peers.ts"
+import { extract, memory } from "./processes.ts"
 
 export interface Workload {
   readonly id: string
@@ -22,15 +37,6 @@ export interface Sample {
   readonly value: number
   readonly cpuMs: number
 }
-
-const expected = Array.from({ length: 20 }, (_, i) => `word${i} `).join("")
-const question = "How is the weather in Porto?"
-const description = "The weather in a city"
-const instructions = "You are helpful."
-const report = (city: string) => `sunny in ${city}`
-
-/** Answers a question; says when the first piece of the answer is there. */
-type Run = (onFirst?: () => void) => Promise<string>
 
 const startServer = () =>
   new Promise<{ readonly url: string; readonly stop: () => void }>((resolve, reject) => {
@@ -54,15 +60,6 @@ const measure = async (run: Run, runs: number): Promise<Sample> => {
   return { value: cpuMs / runs, cpuMs }
 }
 
-const load = async <A>(
-  name: string,
-  has: (module: Record<string, unknown>) => module is Record<string, unknown> & A
-) => {
-  const module: Record<string, unknown> = await import(name)
-  if (!has(module)) throw new Error(`${name} is not what it was`)
-  return module
-}
-
 interface Transport {
   readonly HttpClient: {
     readonly layerPooled: (options: { readonly connectionsPerOrigin: number }) => Layer.Layer<HttpClient.HttpClient>
@@ -72,12 +69,10 @@ const isTransport = (module: Record<string, unknown>): module is Record<string, 
   typeof module["HttpClient"] === "object"
 
 /** This workspace's own transport, which the demo uses as well; it is an optional peer of the agent. */
-const transport = async () => {
-  const { HttpClient } = await load("@sennit/http-client", isTransport)
-  return HttpClient.layerPooled({ connectionsPerOrigin: concurrentRuns })
-}
+const { HttpClient: { layerPooled } } = await load("@sennit/http-client", isTransport)
+const transport = Layer.merge(layerPooled({ connectionsPerOrigin: 1000 }), NetBodyReader.layer)
 
-const ours = async (url: string) => {
+const ours = (url: string) => {
   const weather = AgentTool.make("weather", {
     description,
     parameters: Schema.Struct({ city: Schema.String }),
@@ -86,16 +81,21 @@ const ours = async (url: string) => {
   })
   const agent = Agent.make({ name: "bench", instructions, tools: Toolset.make(weather) })
   const runtime = ManagedRuntime.make(
-    OpenAiChat.layer({ baseUrl: url, model: "m" }).pipe(Layer.provide(await transport()))
+    OpenAiChat.layer({ baseUrl: url, model: "m" }).pipe(Layer.provide(transport))
   )
   const watched = (onFirst: () => void) =>
-    Agent.stream(agent, { message: question }).pipe(
-      Stream.tap((event) => {
-        if (event._tag === "TextDelta") onFirst()
-        return Effect.void
-      }),
-      Stream.runFold("", (text, event) => event._tag === "TextDelta" ? text + event.text : text)
-    )
+    Effect.suspend(() => {
+      let text = ""
+      const read = Stream.runForEachChunk(Agent.stream(agent, { message: question }), (events) =>
+        Effect.sync(() => {
+          for (const event of events) {
+            if (event._tag !== "TextDelta") continue
+            onFirst()
+            text += event.text
+          }
+        }))
+      return Effect.map(read, () => text)
+    })
   const run: Run = async (onFirst) => {
     if (onFirst !== undefined) return runtime.runPromise(watched(onFirst))
     const { messages, text } = await runtime.runPromise(Agent.run(agent, { message: question }))
@@ -104,125 +104,6 @@ const ours = async (url: string) => {
     return text
   }
   return { run, close: () => runtime.dispose() }
-}
-
-interface AiSdk {
-  readonly streamText: (options: object) => { readonly textStream: AsyncIterable<string> }
-  readonly tool: (options: object) => object
-  readonly stepCountIs: (steps: number) => object
-}
-interface Provider {
-  readonly createOpenAICompatible: (options: object) => (model: string) => object
-}
-interface Zod {
-  readonly z: { readonly object: (shape: object) => object; readonly string: () => object }
-}
-
-const isAiSdk = (module: Record<string, unknown>): module is Record<string, unknown> & AiSdk =>
-  ["streamText", "tool", "stepCountIs"].every((name) => typeof module[name] === "function")
-const isProvider = (module: Record<string, unknown>): module is Record<string, unknown> & Provider =>
-  typeof module["createOpenAICompatible"] === "function"
-const isZod = (module: Record<string, unknown>): module is Record<string, unknown> & Zod =>
-  typeof module["z"] === "object"
-
-const aiSdk = async (url: string): Promise<Run> => {
-  const { stepCountIs, streamText, tool } = await load("ai", isAiSdk)
-  const { createOpenAICompatible } = await load("@ai-sdk/openai-compatible", isProvider)
-  const { z } = await load("zod", isZod)
-  const model = createOpenAICompatible({ name: "mock", baseURL: url, includeUsage: true })("m")
-  const weather = tool({
-    description,
-    inputSchema: z.object({ city: z.string() }),
-    execute: ({ city }: { readonly city: string }) => Promise.resolve(report(city))
-  })
-  return async (onFirst) => {
-    const result = streamText({
-      model,
-      system: instructions,
-      prompt: question,
-      tools: { weather },
-      stopWhen: stepCountIs(16)
-    })
-    let text = ""
-    for await (const delta of result.textStream) {
-      onFirst?.()
-      text += delta
-    }
-    return text
-  }
-}
-
-interface RawCall {
-  id: string
-  name: string
-  arguments: string
-}
-interface RawChunk {
-  readonly choices: ReadonlyArray<{
-    readonly delta: {
-      readonly content?: string | null
-      readonly tool_calls?: ReadonlyArray<{
-        readonly index: number
-        readonly id?: string
-        readonly function: { readonly name?: string; readonly arguments?: string }
-      }>
-    }
-  }>
-}
-
-/** The least that does the same: no limits, no checks, no events. */
-const rawLoop = (url: string): Run => {
-  const tools = [{
-    type: "function",
-    function: { name: "weather", description, parameters: { type: "object", properties: { city: { type: "string" } } } }
-  }]
-  return async (onFirst) => {
-    const messages: Array<object> = [{ role: "system", content: instructions }, { role: "user", content: question }]
-    for (;;) {
-      const response = await fetch(`${url}/chat/completions`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ model: "m", messages, tools, stream: true, stream_options: { include_usage: true } })
-      })
-      const calls: Array<RawCall> = []
-      let text = ""
-      let rest = ""
-      const decoder = new TextDecoder()
-      for await (const bytes of response.body!) {
-        const parts = (rest + decoder.decode(bytes, { stream: true })).split("\n\n")
-        rest = parts.pop() ?? ""
-        for (const part of parts) {
-          const payload = part.slice(6)
-          if (payload === "[DONE]") continue
-          const chunk: RawChunk = JSON.parse(payload)
-          const delta = chunk.choices[0]?.delta
-          if (delta?.content) {
-            onFirst?.()
-            text += delta.content
-          }
-          for (const piece of delta?.tool_calls ?? []) {
-            const call = calls[piece.index] ??= { id: piece.id ?? "", name: piece.function.name ?? "", arguments: "" }
-            call.arguments += piece.function.arguments ?? ""
-          }
-        }
-      }
-      if (calls.length === 0) return text
-      messages.push({
-        role: "assistant",
-        content: null,
-        tool_calls: calls.map(({ arguments: args, id, name }) => ({
-          id,
-          type: "function",
-          function: { name, arguments: args }
-        }))
-      })
-      const results = await Promise.all(calls.map(async (call) => {
-        const { city }: { readonly city: string } = JSON.parse(call.arguments)
-        return { role: "tool", tool_call_id: call.id, content: report(city) }
-      }))
-      messages.push(...results)
-    }
-  }
 }
 
 const concurrentRuns = 1000
@@ -240,7 +121,7 @@ const against = (
   open: async () => {
     const server = await startServer()
     const url = `${server.url}${path}`
-    const mine = await ours(url)
+    const mine = ours(url)
     const peer = await peerOf(url)
     return {
       ours: () => round(mine.run),
@@ -256,15 +137,6 @@ const alone = (id: string, peerName: string, target: number, peerOf: (url: strin
   return against(row, "/v1", peerOf, (run) => measure(run, warm++ < 2 ? warmUp : runsPerRound))
 }
 
-/** Milliseconds until the first piece of the answer, one run after the other: the median of a round. */
-const measureFirst = async (run: Run): Promise<Sample> => {
-  const before = process.cpuUsage()
-  const waits: Array<number> = []
-  for (let i = 0; i < 200; i++) waits.push((await timeFirst(run)).first)
-  const { system, user } = process.cpuUsage(before)
-  return { value: median(waits), cpuMs: (system + user) / 1000 }
-}
-
 const timeFirst = async (run: Run) => {
   const startedAt = performance.now()
   let first: number | undefined
@@ -274,6 +146,44 @@ const timeFirst = async (run: Run) => {
 }
 
 const median = (numbers: ReadonlyArray<number>) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!
+
+/** A row of our own runs over a server. */
+const overServer = (
+  fields: { readonly id: string; readonly unit: string; readonly target: number },
+  path: string,
+  valueOf: (run: Run, url: string) => () => Promise<number>
+): Workload =>
+  opened({ ...fields, better: "lower" }, async () => {
+    const server = await startServer()
+    const url = `${server.url}${path}`
+    const mine = ours(url)
+    return { value: valueOf(mine.run, url), close: () => mine.close().finally(server.stop) }
+  })
+
+/** Milliseconds that we need longer than another to the first piece of the answer, taking turns with it. */
+const addedToFirst = (mine: Run, other: Run) => async () => {
+  const waits: { readonly mine: Array<number>; readonly other: Array<number> } = { mine: [], other: [] }
+  for (let i = 0; i < 200; i++) {
+    waits.mine.push((await timeFirst(mine)).first)
+    waits.other.push((await timeFirst(other)).first)
+  }
+  return median(waits.mine) - median(waits.other)
+}
+
+/** KB of resident memory that each of 1,000 conversations adds while they stream, at their highest. */
+export const measureMemory = async (url: string): Promise<number> => {
+  const { run } = ours(url)
+  await Promise.all(Array.from({ length: 10 }, () => run()))
+  globalThis.gc?.()
+  const before = process.memoryUsage.rss()
+  let most = before
+  const sampling = setInterval(() => {
+    most = Math.max(most, process.memoryUsage.rss())
+  }, 10)
+  await Promise.all(Array.from({ length: concurrentRuns }, () => run()))
+  clearInterval(sampling)
+  return (most - before) / 1024 / concurrentRuns
+}
 
 /**
  * Runs finished per second, 1,000 at a time, over a server that takes its time: 200 ms to the first piece and 5 ms to
@@ -300,15 +210,29 @@ const measureFirstTogether = async (run: Run): Promise<Sample> => {
 const higher = { unit: "runs/s over @sennit/http-client", better: "higher" } as const
 const raw = { peerName: "fetch, by hand" } as const
 const ai = { peerName: "ai 6.0.326" } as const
+const graph = { peerName: "langgraph 1.7.3" } as const
+const agents = { peerName: "@openai/agents 0.14.3" } as const
 const milliseconds = { unit: "ms to the first piece", better: "lower", ...raw } as const
 
 const workloads: ReadonlyArray<Workload> = [
   alone("run.c1.cpu", raw.peerName, 1.4, rawLoop),
   alone("run.c1.ai", ai.peerName, 0.4, aiSdk),
-  against({ id: "ttft.c1.ratio", ...milliseconds, target: 1.3 }, "/v1", rawLoop, measureFirst),
+  overServer(
+    { id: "ttft.c1", unit: "ms to the first piece, more than fetch by hand", target: 0.5 },
+    "/v1",
+    (mine, url) => addedToFirst(mine, rawLoop(url))
+  ),
   against({ id: "conc1000.raw", ...higher, ...raw, target: 0.7 }, "/slow/v1", rawLoop, measureTogether),
+  against({ id: "conc1000.langgraph", ...higher, ...graph, target: 2 }, "/slow/v1", langGraph, measureTogether),
+  against({ id: "conc1000.agents", ...higher, ...agents, target: 2 }, "/slow/v1", openAiAgents, measureTogether),
   against({ id: "conc1000.ai", ...higher, ...ai, target: 4 }, "/slow/v1", aiSdk, measureTogether),
   against({ id: "conc1000.ttft", ...milliseconds, target: 1.3 }, "/slow/v1", rawLoop, measureFirstTogether),
+  overServer({ id: "conc1000.rss", unit: "KB a conversation", target: 130 }, "/slow/v1", (_, url) => memory(url)),
+  overServer(
+    { id: "extract.loop", unit: "ms of delay of the event loop, p99", target: 20 },
+    "/slow/v1",
+    (mine) => extract(mine)
+  ),
   ...absolute
 ]
 

@@ -26,9 +26,10 @@ import type { ChatModel } from "./ChatModel.ts"
 import { closeRun } from "./internal/closeRun.ts"
 import { LiveRun } from "./internal/liveRun.ts"
 import { makeRunId } from "./internal/makeRunId.ts"
+import { outcomeOf } from "./internal/readOutcome.ts"
 import { runLoop } from "./internal/runLoop.ts"
 import type { RunRecord } from "./RunStore.ts"
-import { outcomeOf, RunStore } from "./RunStore.ts"
+import { RunStore } from "./RunStore.ts"
 
 /**
  * How far a run is. Without an outcome and not `running` it was interrupted by

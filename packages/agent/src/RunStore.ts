@@ -15,6 +15,7 @@ import type { AgentInput } from "./Agent.ts"
 import type { RunStoreError } from "./AgentError.ts"
 import { RunAlreadyExists } from "./AgentError.ts"
 import type { AgentEvent } from "./AgentEvent.ts"
+import { outcomeOf } from "./internal/readOutcome.ts"
 import { makeSqlRunStore } from "./internal/sqlRunStore.ts"
 
 /**
@@ -61,10 +62,6 @@ export class RunStore extends Context.Tag("@sennit/agent/RunStore")<RunStore, {
   /** Answers whether there was such a run. */
   readonly delete: (runId: string) => Effect.Effect<boolean, RunStoreError>
 }>() {}
-
-/** @internal What an event says about the outcome of its run; undefined when it says nothing. */
-export const outcomeOf = (event: AgentEvent | undefined): RunRecord["outcome"] =>
-  event?._tag === "RunFinished" ? event.outcome : event?._tag === "RunSuspended" ? "suspended" : undefined
 
 interface Kept {
   readonly agent: string

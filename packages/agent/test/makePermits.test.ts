@@ -22,13 +22,12 @@ it.effect("the permit of a waiter that is interrupted when it was just handed on
     const permits = makePermits(1)
     const order = yield* Ref.make<ReadonlyArray<string>>([])
     const work = (name: string) => permits.withPermit(Ref.update(order, (names) => [...names, name]))
-    const { handedOver, next } = yield* permits.withPermit(Effect.gen(function*() {
-      const handedOver = yield* Effect.fork(work("handed over"))
-      const next = yield* Effect.fork(work("next"))
+    const [handedOver, next] = yield* permits.withPermit(Effect.gen(function*() {
+      const waiting = [yield* Effect.fork(work("handed over")), yield* Effect.fork(work("next"))] as const
       // Both wait now.
       yield* Effect.yieldNow()
       expect(yield* Ref.get(order)).toEqual([])
-      return { handedOver, next }
+      return waiting
     }))
     // The permit was handed over, and nobody but this fiber has run since.
     yield* Fiber.interrupt(handedOver)

@@ -13,7 +13,7 @@ import { RunAlreadyExists, RunStoreError } from "../AgentError.ts"
 import { AgentEvent } from "../AgentEvent.ts"
 import { Attachment, Message } from "../Message.ts"
 import type { RunRecord, RunStore } from "../RunStore.ts"
-import { outcomeOf } from "../RunStore.ts"
+import { outcomeOf } from "./readOutcome.ts"
 
 const Input = Schema.parseJson(Schema.Struct({
   message: Schema.String,
