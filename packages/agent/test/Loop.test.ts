@@ -1,10 +1,22 @@
 import { expect, it } from "@effect/vitest"
-import { Agent, AgentTool, ChatModel, Conversation, Message, Telemetry, Toolset } from "@sennit/agent"
+import {
+  Agent,
+  AgentRuns,
+  AgentTool,
+  ChatModel,
+  Conversation,
+  Message,
+  RunStore,
+  Telemetry,
+  Toolset
+} from "@sennit/agent"
 import { Cassette, LeakProbe, Scripted } from "@sennit/agent/testing"
+import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FC from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
@@ -56,6 +68,54 @@ it.effect("stages are nested, closed in order, and failed when their work fails 
     expect(opened).toHaveLength(closed.size)
     expect(attachments).toEqual([{ name: "a.txt", size: 1, type: "text/plain" }])
   }))
+
+it.effect("each call has its own time to the millisecond, whatever else runs", () =>
+  Effect.gen(function*() {
+    const hang = (seconds: number) =>
+      AgentTool.make(`hang_${seconds}`, { ...options, timeout: `${seconds} seconds`, handler: () => Effect.never })
+    const later = AgentTool.make("later", { ...options, handler: () => Effect.as(Effect.sleep("4 seconds"), "done") })
+    const agent = Agent.make({
+      name: "a",
+      instructions: "",
+      tools: Toolset.make(hang(3), hang(12), hang(25), hang(31), later)
+    })
+    const calls = ["hang_25", "hang_12", "hang_3", "hang_31", "later"].map((name) => [name, { n: 0 }] as const)
+    const fiber = yield* Effect.fork(
+      run(agent, [Scripted.calls(["later", { n: 1 }]), Scripted.calls(...calls), Scripted.text("ok")])
+    )
+    yield* TestClock.adjust("40 seconds")
+    const { events } = yield* Fiber.join(fiber)
+    const results = events.flatMap((event) => event._tag === "ToolResult" ? [[event.name, event.durationMs]] : [])
+    expect(results).toEqual([
+      ["later", 4000],
+      ["hang_3", 3000],
+      ["later", 4000],
+      ["hang_12", 12_000],
+      ["hang_25", 25_000],
+      ["hang_31", 31_000]
+    ])
+  }))
+
+it.effect("a run that is stopped ends its log after everything in it has ended", () =>
+  Effect.gen(function*() {
+    const open = yield* Deferred.make<void>()
+    const tool = AgentTool.make("staged", {
+      ...options,
+      handler: (_, { stage }) =>
+        stage.within("outer", () => Effect.zipRight(Deferred.succeed(open, undefined), Effect.never))
+    })
+    const runs = yield* AgentRuns.AgentRuns
+    const model = Scripted.make([Scripted.calls(["staged", { n: 0 }])])
+    const { runId } = yield* Effect.provideService(
+      runs.start(agentOf(tool), { message: "go" }),
+      ChatModel.ChatModel,
+      model
+    )
+    yield* Deferred.await(open)
+    yield* runs.cancel(runId)
+    const tags = Chunk.toReadonlyArray(yield* Stream.runCollect(runs.attach(runId))).map(({ _tag }) => _tag)
+    expect(tags.slice(-3)).toEqual(["StageClosed", "ToolResult", "RunFinished"])
+  }).pipe(Effect.provide(Layer.provide(AgentRuns.layer(), RunStore.layerMemory()))))
 
 it.effect("the limit of cost ends in an answer without tools, and needs prices", () =>
   Effect.gen(function*() {

@@ -2,7 +2,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import type { AgentError } from "@sennit/agent"
-import { ChatModel, Message, OpenAiChat } from "@sennit/agent"
+import { Agent, ChatModel, Message, OpenAiChat } from "@sennit/agent"
 import * as Chunk from "effect/Chunk"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -228,6 +228,24 @@ describe("faults are typed", () => {
         yield* TestClock.adjust("5 seconds")
         expect(yield* Fiber.join(fiber)).toBe("Timeout")
       }
+    }))
+
+  it.effect("silence within a run ends after the idle timeout as well, counted from the last word", () =>
+    Effect.gen(function*() {
+      const { client } = clientOf({ body: [sse(delta({ content: "a" }))], open: true })
+      const model = yield* Effect.provideService(
+        OpenAiChat.make({ ...options, retries: 0, idleTimeout: "45 seconds" }),
+        HttpClient.HttpClient,
+        client
+      )
+      const agent = Agent.make({ name: "a", instructions: "" })
+      const run = Effect.provideService(Agent.run(agent, { message: "x" }), ChatModel.ChatModel, model)
+      const fiber = yield* Effect.fork(reasonOf(run))
+      yield* Effect.repeatN(Effect.yieldNow(), 200)
+      yield* TestClock.adjust("44 seconds")
+      expect(fiber.unsafePoll()).toBe(null)
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.join(fiber)).toBe("Timeout")
     }))
 })
 
