@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFile } from "node:fs/promises"
 import type { Page } from "playwright-core"
+import { audit } from "./servers/axe.ts"
 import { missingBrowser, openPage } from "./servers/browser.ts"
 import { everyByte, startDemo, temporaryFolder } from "./servers/demo.ts"
 
@@ -106,6 +107,40 @@ describe.skipIf(missingBrowser !== undefined)(`the panels${missingBrowser ?? ""}
       // Before anything was saved, nothing was so.
       yield* does(() => page.getByLabel("As of").fill("2020-01-01"))
       yield* does(() => page.getByText("Nothing remembered.").waitFor())
+      assert.deepStrictEqual(complaints, [])
+    }))
+
+  it.scopedLive("replay a conversation step by step, by the address too, and run nothing", () =>
+    Effect.gen(function*() {
+      const data = yield* temporaryFolder
+      const { address } = yield* startDemo({ SENNIT_DATA: data })
+      const { complaints, page } = yield* openPage(address)
+      yield* ask(page, "What is 6*7?")
+      yield* ask(page, "What is 6*8?")
+      yield* does(() => page.getByRole("button", { name: "Inspect" }).click())
+      const slider = page.getByRole("slider", { name: /^Step/ })
+      assert.strictEqual(yield* does(() => slider.getAttribute("aria-valuetext")), "8 of 8: the end, completed")
+      // Keys of the slider: to the first step, and one on.
+      yield* does(() => slider.press("Home"))
+      yield* does(() => page.locator("#thread .tool").first().waitFor({ state: "detached" }))
+      assert.strictEqual(yield* does(() => page.locator("#thread .question").count()), 1)
+      assert.strictEqual(yield* does(() => page.locator("#thread .answer").count()), 0)
+      yield* does(() => slider.press("ArrowRight"))
+      yield* does(() => page.locator("#thread .tool.done").waitFor())
+      assert.strictEqual(yield* does(() => slider.getAttribute("aria-valuetext")), "2 of 8: calculate, done")
+      assert.include(page.url(), "?at=2")
+      assert.deepStrictEqual(yield* audit(page), [])
+      yield* does(() => page.reload())
+      yield* does(() => page.locator("#thread .tool.done").waitFor())
+      assert.strictEqual(yield* does(() => page.locator("#thread .answer").count()), 0)
+      yield* does(() => slider.press("End"))
+      yield* does(() => page.locator("#thread .answer").nth(1).waitFor())
+      assert.notInclude(page.url(), "?at")
+      // A question leads back to now.
+      yield* does(() => slider.press("Home"))
+      yield* does(() => page.getByLabel("Your message").fill("What is 6*9?"))
+      yield* does(() => page.getByLabel("Your message").press("Enter"))
+      yield* does(() => page.locator("#thread .finish").nth(2).waitFor())
       assert.deepStrictEqual(complaints, [])
     }))
 

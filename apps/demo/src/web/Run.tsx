@@ -1,4 +1,5 @@
 import type { Block } from "../Block.ts"
+import { Replay } from "./Replay.tsx"
 import { useState } from "./store.ts"
 import { isOpen, type ToolBlock } from "./ToolCard.tsx"
 import { useNow } from "./useNow.ts"
@@ -93,6 +94,7 @@ export const Run = () => {
       </p>
       <h3>Timeline</h3>
       {tools.length === 0 ? <p className="muted">No tool was used.</p> : <Timeline now={now} run={run} tools={tools} />}
+      <Replay />
     </>
   )
 }

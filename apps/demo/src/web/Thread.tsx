@@ -6,6 +6,7 @@ import { Attachment } from "./Attachment.tsx"
 import { copy } from "./clipboard.ts"
 import { focusMessage } from "./focus.ts"
 import { Made } from "./Made.tsx"
+import { upTo } from "./steps.ts"
 import { useState } from "./store.ts"
 import { ToolCard, ToolFold } from "./ToolCard.tsx"
 import { type FinishBlock, groupsOf, type Stretch, type Turn, turnsOf } from "./turns.ts"
@@ -239,7 +240,8 @@ export const Thread = () => {
   const route = useState((state) => state.route)
   const missing = useState((state) => state.missing)
   const lost = useState((state) => state.connection === "lost")
-  const blocks = open?.blocks ?? none
+  const step = useState((state) => state.step)
+  const blocks = useMemo(() => upTo(open?.blocks ?? none, step), [open?.blocks, step])
   const running = open?.summary.running ?? false
   const { below, box, kept: asked, leave, onScroll, toEnd } = useFollow(open?.id, blocks)
   return (

@@ -11,6 +11,7 @@ import { follow } from "./events.ts"
 import { focusInspect, isInInspector } from "./focus.ts"
 import { say, speak } from "./say.ts"
 import { readSettings } from "./settings.ts"
+import { showStep, stepOf } from "./steps.ts"
 import {
   type ChosenFile,
   current,
@@ -120,6 +121,7 @@ const enter = (): void => {
   const { open, visit } = current()
   update({
     route,
+    step: stepOf(globalThis.location.search),
     visit: visit + 1,
     panel: panelOf(globalThis.location.hash),
     missing: undefined,
@@ -190,6 +192,7 @@ const askIn = Effect.fn("askIn")(function*(id: string, question: string, model =
     payload: { question, attachments: files.map(({ name }) => name), model }
   })
   setChosen(id, (all) => all.filter((file) => !files.includes(file)))
+  showStep(undefined)
 })
 
 /** Sends a question. The draft and the chosen files are given up only when the server has taken them. */
@@ -305,8 +308,13 @@ const start = Effect.gen(function*() {
 
 export const begin = (): void => {
   readSettings()
-  const { hash, pathname } = globalThis.location
-  update({ route: routeOf(pathname), panel: panelOf(hash), person: localStorage.getItem(PERSON) ?? undefined })
+  const { hash, pathname, search } = globalThis.location
+  update({
+    step: stepOf(search),
+    route: routeOf(pathname),
+    panel: panelOf(hash),
+    person: localStorage.getItem(PERSON) ?? undefined
+  })
   globalThis.addEventListener("popstate", enter)
   globalThis.addEventListener("hashchange", () => update({ panel: panelOf(globalThis.location.hash) }))
   fork(speak)

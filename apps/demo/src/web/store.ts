@@ -66,6 +66,8 @@ export interface State {
   /** The conversation of the address: undefined on the page of a new one. */
   readonly route: string | undefined
   readonly open: OpenConversation | undefined
+  /** After how many of its steps the conversation is shown; undefined for as it is. */
+  readonly step: number | undefined
   /** Counts the addresses gone to: a new conversation that gets its address at the first question is still the same visit. */
   readonly visit: number
   /** Why the conversation of the address cannot be shown. */
@@ -106,6 +108,7 @@ let state: State = {
   receipt: undefined,
   route: undefined,
   open: undefined,
+  step: undefined,
   visit: 0,
   missing: undefined,
   problem: undefined,
