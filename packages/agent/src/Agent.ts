@@ -131,7 +131,7 @@ export const stream = <R>(agent: Agent<R>, input: AgentInput): Stream.Stream<Age
       Effect.ensuring(Effect.sync(() => buffer.end())),
       Effect.forkScoped
     )
-    return Stream.repeatEffectChunkOption(buffer.take)
+    return buffer.stream
   }))
 
 /**
