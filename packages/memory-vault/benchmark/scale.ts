@@ -1,5 +1,5 @@
 // @effect-diagnostics asyncFunction:off nodeBuiltinImport:off a benchmark is a plain program
-import { Effect, Stream } from "effect"
+import { Effect, Redacted, Stream } from "effect"
 import { rm, stat } from "node:fs/promises"
 import path from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
@@ -60,33 +60,34 @@ const recallRow = (id: string, count: number, promised: number): Workload =>
     }
   })
 
-const saveEachRow = promise({
-  id: "save.p50",
-  unit: "ms p50, a transaction each",
-  better: "lower",
-  promised: 1.5,
-  measure: async () => {
-    const folder = await makeFolder()
-    const { memory, runtime } = await openFile(folder)
-    let turns = makeSpeech(20_000)
-    return {
-      ours: () => {
-        const some = turns.slice(0, 200)
-        turns = turns.slice(200)
-        return grade(() =>
-          timeEach(some, (turn) =>
-            runtime.runPromise(Effect.map(memory.save(toInput(turn)), ({ created }) => {
-              expectThat(created === 1, "one memory is new")
-            })))
-        )
-      },
-      close: async () => {
-        await runtime.dispose()
-        await rm(folder, { recursive: true })
+const saveEachRow = (id: string, unit: string, masterKey?: Redacted.Redacted<Uint8Array>) =>
+  promise({
+    id,
+    unit,
+    better: "lower",
+    promised: 1.5,
+    measure: async () => {
+      const folder = await makeFolder()
+      const { memory, runtime } = await openFile(folder, masterKey)
+      let turns = makeSpeech(20_000)
+      return {
+        ours: () => {
+          const some = turns.slice(0, 200)
+          turns = turns.slice(200)
+          return grade(() =>
+            timeEach(some, (turn) =>
+              runtime.runPromise(Effect.map(memory.save(toInput(turn)), ({ created }) => {
+                expectThat(created === 1, "one memory is new")
+              })))
+          )
+        },
+        close: async () => {
+          await runtime.dispose()
+          await rm(folder, { recursive: true })
+        }
       }
     }
-  }
-})
+  })
 
 const saveBatchRow = promise({
   id: "save.batch",
@@ -226,8 +227,52 @@ const diskRow = (id: string, unit: string, promised: number, pick: (first: numbe
     })
   })
 
+const masterKey = Redacted.make<Uint8Array>(new Uint8Array(32).fill(7))
+
+/** From opening the file to the first answer, which reads the index of 10,000 memories. */
+const openCold = async (key?: Redacted.Redacted<Uint8Array>) => {
+  const folder = await makeFolder()
+  const filled = await openFile(folder, key)
+  const turns = makeSpeech(10_000).map(toInput)
+  await filled.runtime.runPromise(Stream.runDrain(filled.memory.saveAll(Stream.fromIterable(turns))))
+  await filled.runtime.dispose()
+  const [query = ""] = queriesOf(1)
+  const start = () =>
+    grade(async () => {
+      const begun = performance.now()
+      const { memory, runtime } = await openFile(folder, key)
+      const { memories } = await runtime.runPromise(memory.recall(query))
+      const millis = performance.now() - begun
+      expectThat(memories.length > 0, `memories that answer "${query}"`)
+      await runtime.dispose()
+      return millis
+    })
+  return { start, close: () => rm(folder, { recursive: true }) }
+}
+
+const coldRow: Workload = {
+  id: "cipher.cold",
+  unit: "ms until the first recall among 10,000",
+  peerName: "the same vault in clear",
+  better: "lower",
+  target: 1.5,
+  open: async () => {
+    const [sealed, clear] = [await openCold(masterKey), await openCold()]
+    return {
+      ours: sealed.start,
+      peer: clear.start,
+      close: async () => {
+        await sealed.close()
+        await clear.close()
+      }
+    }
+  }
+}
+
 export const scaleRows: ReadonlyArray<Workload> = [
-  saveEachRow,
+  saveEachRow("save.p50", "ms p50, a transaction each"),
+  saveEachRow("cipher.save", "ms p50, a transaction each, encrypted", masterKey),
+  coldRow,
   saveBatchRow,
   recallRow("recall.1k", 1_000, 2),
   recallRow("recall.10k", 10_000, 6),

@@ -1,6 +1,7 @@
 // @effect-diagnostics asyncFunction:off nodeBuiltinImport:off a benchmark is a plain program
 import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
 import { Effect, ManagedRuntime } from "effect"
+import type { Redacted } from "effect"
 import { mkdtemp } from "node:fs/promises"
 import os from "node:os"
 import path from "node:path"
@@ -46,9 +47,9 @@ export const expectThat = (holds: boolean, what: string) => {
 
 export const makeFolder = () => mkdtemp(path.join(os.tmpdir(), "sennit-vault-"))
 
-/** The vault through its Effect interface, in a file. */
-export const openFile = async (folder: string) => {
-  const runtime = ManagedRuntime.make(MemoryVault.layerSqlite({ filename: path.join(folder, "vault.db") }))
+/** The vault through its Effect interface, in a file, which is encrypted where there is a key. */
+export const openFile = async (folder: string, masterKey?: Redacted.Redacted<Uint8Array>) => {
+  const runtime = ManagedRuntime.make(MemoryVault.layerSqlite({ filename: path.join(folder, "vault.db"), masterKey }))
   const memory = await runtime.runPromise(Effect.gen(function*() {
     const vault = yield* MemoryVault.MemoryVault
     return vault.scoped(yield* MemoryScope.user("bench"))

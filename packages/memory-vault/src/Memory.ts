@@ -397,7 +397,7 @@ export type MemoryEvent =
 
 /**
  * Rows of one kind that do not agree with each other: a vault that was damaged from outside. `terms` are memories whose
- * index is not what their text gives.
+ * index is not what their text gives, `sealed` those of which something does not open.
  *
  * @since 0.1.0
  * @category models
@@ -412,5 +412,6 @@ export interface Disagreement {
     | "summaries"
     | "keys"
     | "jobs"
+    | "sealed"
   readonly count: number
 }

@@ -13,9 +13,10 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import type * as EffectScope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import * as Cipher from "./Cipher.ts"
 import { Compressor } from "./Compressor.ts"
 import type { CompressionJob, CompressOptions, JobId, Summary, SummaryId } from "./Compressor.ts"
 import { Embedder } from "./Embedder.ts"
@@ -27,8 +28,10 @@ import { checkSchema, migrateSchema } from "./internal/migrateSchema.ts"
 import { ChangeHub } from "./internal/publishChanges.ts"
 import { makeJobRunner } from "./internal/runJobs.ts"
 import { Scope } from "./internal/scopeKey.ts"
+import { checkSealed, rewrapAll, ScopeKeys } from "./internal/scopeKeys.ts"
 import { makeUserMemory } from "./internal/serveScope.ts"
 import { verifyStore } from "./internal/verifyStore.ts"
+import { truncateLog } from "./internal/writeMemories.ts"
 import type {
   Disagreement,
   ErasureReceipt,
@@ -55,7 +58,7 @@ import { MemoryRedactor } from "./MemoryRedactor.ts"
 import type { MemoryScope } from "./MemoryScope.ts"
 import { defaults, sqlite } from "./MemoryVaultConfig.ts"
 import type { SqliteOptions, VaultOptions } from "./MemoryVaultConfig.ts"
-import { ConfigurationError, StorageError } from "./MemoryVaultError.ts"
+import { CipherError, ConfigurationError, StorageError } from "./MemoryVaultError.ts"
 import type {
   BudgetExceeded,
   CompressionError,
@@ -79,7 +82,7 @@ import * as TokenCounter from "./TokenCounter.ts"
  * @since 0.1.0
  * @category models
  */
-export type SaveError = IngestionError | QuotaExceeded | EmbeddingError | EmbedderMismatch | StorageError
+export type SaveError = IngestionError | QuotaExceeded | EmbeddingError | EmbedderMismatch | StorageError | CipherError
 
 /**
  * How a recall may fail.
@@ -94,6 +97,7 @@ export type RecallError =
   | EmbedderMismatch
   | RerankingError
   | StorageError
+  | CipherError
 
 /**
  * The memories of one scope.
@@ -119,7 +123,7 @@ export interface UserMemory {
   readonly recall: (
     query: RecallQuery | string
   ) => Effect.Effect<RecallResult, RecallError>
-  readonly get: (id: MemoryId) => Effect.Effect<Option.Option<Memory>, StorageError>
+  readonly get: (id: MemoryId) => Effect.Effect<Option.Option<Memory>, StorageError | CipherError>
   /**
    * Changes a memory that still has the version which the caller saw. Validity is worked out anew from the new text;
    * `history` keeps the old one.
@@ -129,15 +133,15 @@ export interface UserMemory {
     change: MemoryChange
   ) => Effect.Effect<Memory, MemoryNotFound | VersionConflict | Exclude<SaveError, QuotaExceeded>>
   /** Every version of a memory, oldest first, the present one included; empty when there is no such memory. */
-  readonly history: (id: MemoryId) => Effect.Effect<ReadonlyArray<MemoryRevision>, StorageError>
+  readonly history: (id: MemoryId) => Effect.Effect<ReadonlyArray<MemoryRevision>, StorageError | CipherError>
   /** Newest first, read in pages as the stream is pulled. */
-  readonly list: (filter?: MemoryFilter) => Stream.Stream<Memory, InvalidQuery | StorageError>
+  readonly list: (filter?: MemoryFilter) => Stream.Stream<Memory, InvalidQuery | StorageError | CipherError>
   /** Whether there was such a memory. */
-  readonly forget: (id: MemoryId) => Effect.Effect<boolean, StorageError>
+  readonly forget: (id: MemoryId) => Effect.Effect<boolean, StorageError | CipherError>
   /** Erases the scope; no byte of it stays in the database's files. */
-  readonly forgetAll: (options: { readonly confirm: true }) => Effect.Effect<ErasureReceipt, StorageError>
+  readonly forgetAll: (options: { readonly confirm: true }) => Effect.Effect<ErasureReceipt, StorageError | CipherError>
   /** The scope as JSON lines, each with its line feed; see `Portable`. Working notes stay here. */
-  readonly export: Stream.Stream<string, StorageError>
+  readonly export: Stream.Stream<string, StorageError | CipherError>
   /**
    * Takes an export in, in any pieces, 64 records to a transaction. What the scope holds already stays as it is, so an
    * import may be repeated; validity is worked out over both.
@@ -149,30 +153,30 @@ export interface UserMemory {
    * Gives every memory a vector of the vault's embedder where it has none, as after a change of embedder. May be ended
    * and begun again at any time; recall works meanwhile, by words alone where a vector is still missing.
    */
-  readonly reembed: () => Stream.Stream<ReembedProgress, EmbeddingError | StorageError>
+  readonly reembed: () => Stream.Stream<ReembedProgress, EmbeddingError | StorageError | CipherError>
   /** What changes from its first event, `Subscribed`, on; at most 256 events behind. */
   readonly changes: Stream.Stream<MemoryEvent>
-  readonly stats: Effect.Effect<ScopeStats, StorageError>
+  readonly stats: Effect.Effect<ScopeStats, StorageError | CipherError>
   /** Standing instructions by key: at the head of every prompt block, within their share of the budget. At most 256. */
   readonly procedural: {
     readonly upsert: (
       procedure: { readonly key: string; readonly text: string }
-    ) => Effect.Effect<Procedure, IngestionError | QuotaExceeded | StorageError>
+    ) => Effect.Effect<Procedure, IngestionError | QuotaExceeded | StorageError | CipherError>
     /** Latest change first. */
-    readonly list: () => Stream.Stream<Procedure, StorageError>
+    readonly list: () => Stream.Stream<Procedure, StorageError | CipherError>
     /** Whether there was one. */
-    readonly delete: (key: string) => Effect.Effect<boolean, StorageError>
+    readonly delete: (key: string) => Effect.Effect<boolean, StorageError | CipherError>
   }
   /** Notes of one session, gone when their time is over and never part of `recall`. At most 1,024 in a scope. */
   readonly working: (sessionId: string) => {
     /** `ttl` is an hour where absent. */
     readonly set: (
       note: { readonly key: string; readonly text: string; readonly ttl?: Duration.DurationInput | undefined }
-    ) => Effect.Effect<WorkingNote, IngestionError | QuotaExceeded | StorageError>
-    readonly get: (key: string) => Effect.Effect<Option.Option<WorkingNote>, StorageError>
-    readonly list: () => Stream.Stream<WorkingNote, StorageError>
+    ) => Effect.Effect<WorkingNote, IngestionError | QuotaExceeded | StorageError | CipherError>
+    readonly get: (key: string) => Effect.Effect<Option.Option<WorkingNote>, StorageError | CipherError>
+    readonly list: () => Stream.Stream<WorkingNote, StorageError | CipherError>
     /** How many were still there. */
-    readonly clear: Effect.Effect<number, StorageError>
+    readonly clear: Effect.Effect<number, StorageError | CipherError>
   }
   /** Opens a session, a new one or one to go on with; it ends with the scope, or before by `end`. */
   readonly session: (
@@ -185,20 +189,20 @@ export interface UserMemory {
    */
   readonly compress: (
     options?: CompressOptions
-  ) => Effect.Effect<CompressionJob, CompressionError | QuotaExceeded | StorageError>
+  ) => Effect.Effect<CompressionJob, CompressionError | QuotaExceeded | StorageError | CipherError>
   readonly jobs: {
-    readonly status: (id: JobId) => Effect.Effect<Option.Option<CompressionJob>, StorageError>
+    readonly status: (id: JobId) => Effect.Effect<Option.Option<CompressionJob>, StorageError | CipherError>
     /** The job when it has ended, in whatever way. */
-    readonly await: (id: JobId) => Effect.Effect<CompressionJob, JobNotFound | StorageError>
+    readonly await: (id: JobId) => Effect.Effect<CompressionJob, JobNotFound | StorageError | CipherError>
     /** Whether it had not ended. Sessions that are compressed by then stay so. */
-    readonly cancel: (id: JobId) => Effect.Effect<boolean, StorageError>
+    readonly cancel: (id: JobId) => Effect.Effect<boolean, StorageError | CipherError>
   }
   /** What compression wrote. `forget`, `update` and a fact that ends another drop what was made from it, and a job writes it anew. */
   readonly summaries: {
     /** In the order of writing, read in pages as the stream is pulled. */
-    readonly list: (sessionId?: string) => Stream.Stream<Summary, StorageError>
+    readonly list: (sessionId?: string) => Stream.Stream<Summary, StorageError | CipherError>
     /** The memories behind a summary, in order; none where there is no such summary. */
-    readonly sources: (id: SummaryId) => Effect.Effect<ReadonlyArray<Memory>, StorageError>
+    readonly sources: (id: SummaryId) => Effect.Effect<ReadonlyArray<Memory>, StorageError | CipherError>
   }
 }
 
@@ -218,9 +222,9 @@ export interface MemorySession {
   ) => Stream.Stream<SaveResult, E | SaveError, R>
   /** Notes of this session; they end with it. */
   readonly working: ReturnType<UserMemory["working"]>
-  readonly stats: Effect.Effect<SessionStats, StorageError>
+  readonly stats: Effect.Effect<SessionStats, StorageError | CipherError>
   /** Removes the session's notes and asks for its compression where it was opened so; once, whatever happens after. */
-  readonly end: Effect.Effect<SessionStats, CompressionError | QuotaExceeded | StorageError>
+  readonly end: Effect.Effect<SessionStats, CompressionError | QuotaExceeded | StorageError | CipherError>
 }
 
 /**
@@ -258,7 +262,8 @@ const preparePragmas = Effect.gen(function*() {
 })
 
 /**
- * A vault over the SQLite client in the context; creates or migrates its tables, whose names begin with `vault_`.
+ * A vault over the SQLite client in the context; creates or migrates its tables, whose names begin with `vault_`. The
+ * `Cipher` in force when they are created decides for good whether they are encrypted.
  *
  * @since 0.1.0
  * @category constructors
@@ -267,7 +272,7 @@ export const make = Effect.fn("MemoryVault.make")(function*(
   options: VaultOptions = {}
 ): Effect.fn.Return<
   Context.Tag.Service<MemoryVault>,
-  StorageError | ConfigurationError,
+  StorageError | ConfigurationError | CipherError,
   SqlClient.SqlClient | TokenCounter.TokenCounter | EffectScope.Scope
 > {
   const sql = yield* SqlClient.SqlClient
@@ -275,20 +280,23 @@ export const make = Effect.fn("MemoryVault.make")(function*(
     return yield* new ConfigurationError({ reason: "dialect" })
   }
   yield* guard("open")(preparePragmas)
-  yield* migrateSchema
+  const cipher = yield* Cipher.Cipher
+  yield* migrateSchema(cipher)
+  const keys = yield* ScopeKeys.make(sql, cipher)
   const { count } = yield* TokenCounter.TokenCounter
   const rules = yield* MemoryClassifier
   const { redact } = yield* MemoryRedactor
   const embedder = yield* registerEmbedder(sql, yield* Embedder)
   const reranker = yield* Reranker
-  const cache = new IndexCache(sql, options.cachedBytes ?? defaults.cachedBytes)
-  const summaries = new SummaryCache(sql)
+  const cache = new IndexCache({ sql, keys }, options.cachedBytes ?? defaults.cachedBytes)
+  const summaries = new SummaryCache({ sql, keys })
   const maxTextLength = options.maxTextLength ?? defaults.maxTextLength
   const changes = new ChangeHub()
   const maxMemories = options.maxMemories ?? defaults.maxMemories
-  const jobs = yield* makeJobRunner({ sql, count, embedder, compressor: yield* Compressor })
+  const jobs = yield* makeJobRunner({ sql, keys, count, embedder, compressor: yield* Compressor })
   const parts = {
     sql,
+    keys,
     cache,
     count,
     rules,
@@ -314,7 +322,7 @@ export const layer = (
   options: VaultOptions = {}
 ): Layer.Layer<
   MemoryVault,
-  StorageError | ConfigurationError,
+  StorageError | ConfigurationError | CipherError,
   SqlClient.SqlClient | TokenCounter.TokenCounter
 > => Layer.scoped(MemoryVault, make(options))
 
@@ -334,8 +342,15 @@ const layerClient = (filename: string): Layer.Layer<SqlClient.SqlClient, Storage
  * @since 0.1.0
  * @category layers
  */
-export const layerSqlite = (options: SqliteOptions): Layer.Layer<MemoryVault, StorageError | ConfigurationError> =>
-  layer(options).pipe(Layer.provide([layerClient(options.filename), TokenCounter.layerCl100k]))
+export const layerSqlite = (
+  options: SqliteOptions
+): Layer.Layer<MemoryVault, StorageError | ConfigurationError | CipherError> =>
+  layer(options).pipe(
+    Layer.provide([layerClient(options.filename), TokenCounter.layerCl100k]),
+    Layer.provide(
+      options.masterKey === undefined ? Layer.empty : Cipher.layerAesGcm({ key: options.masterKey })
+    )
+  )
 
 /**
  * A vault that ends with its layer.
@@ -343,7 +358,7 @@ export const layerSqlite = (options: SqliteOptions): Layer.Layer<MemoryVault, St
  * @since 0.1.0
  * @category layers
  */
-export const layerMemory: Layer.Layer<MemoryVault, StorageError | ConfigurationError> = layerSqlite({
+export const layerMemory: Layer.Layer<MemoryVault, StorageError | ConfigurationError | CipherError> = layerSqlite({
   filename: ":memory:"
 })
 
@@ -355,23 +370,55 @@ export const layerMemory: Layer.Layer<MemoryVault, StorageError | ConfigurationE
  */
 export const layerConfig = (
   config: Config.Config.Wrap<SqliteOptions> = sqlite
-): Layer.Layer<MemoryVault, StorageError | ConfigurationError | ConfigError> =>
+): Layer.Layer<MemoryVault, StorageError | ConfigurationError | CipherError | ConfigError> =>
   Layer.unwrapEffect(Effect.map(Config.unwrap(config), layerSqlite))
 
 /**
  * Looks a vault's file through, from SQLite's own check to the index of every memory, and tells what disagrees; nothing
- * where all is well. It changes nothing, reads everything, and may run while the vault is in use.
+ * where all is well. It changes nothing, reads everything, and may run while the vault is in use. An encrypted one is
+ * opened by the `Cipher` in force.
  *
  * @since 0.1.0
  * @category operations
  */
 export const verify = Effect.fn("MemoryVault.verify")(function*(
   options: { readonly filename: string }
-): Effect.fn.Return<ReadonlyArray<Disagreement>, StorageError | ConfigurationError> {
+): Effect.fn.Return<ReadonlyArray<Disagreement>, StorageError | ConfigurationError | CipherError> {
   return yield* Effect.scoped(Effect.gen(function*() {
     const sql = Context.get(yield* Layer.build(layerClient(options.filename)), SqlClient.SqlClient)
     yield* checkSchema(sql)
+    const cipher = yield* Cipher.Cipher
+    yield* guard("verify")(checkSealed(sql, cipher))
+    const keys = yield* ScopeKeys.make(sql, cipher)
     // One snapshot, whatever is written meanwhile.
-    return yield* guard("verify")(sql.withTransaction(verifyStore(sql)))
+    return yield* guard("verify")(sql.withTransaction(verifyStore({ sql, keys })))
+  }))
+})
+
+/**
+ * Changes the master key of an encrypted vault's file: the key of every scope is wrapped anew where another master key
+ * than today's wrapped it; how many were. Nothing that was saved is touched, so it is quick, may run while the vault is in
+ * use, may end at any point and be repeated.
+ *
+ * First open every vault with `{ key: newKey, previous: [oldKey] }`, then call this with the same cipher; once it gives 0
+ * nothing needs the old key any more.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const rewrapKeys = Effect.fn("MemoryVault.rewrapKeys")(function*(
+  options: { readonly filename: string }
+): Effect.fn.Return<number, StorageError | ConfigurationError | CipherError> {
+  return yield* Effect.scoped(Effect.gen(function*() {
+    const sql = Context.get(yield* Layer.build(layerClient(options.filename)), SqlClient.SqlClient)
+    yield* guard("rewrapKeys")(Effect.provideService(preparePragmas, SqlClient.SqlClient, sql))
+    yield* checkSchema(sql)
+    const cipher = yield* Cipher.Cipher
+    yield* guard("rewrapKeys")(checkSealed(sql, cipher))
+    if (Option.isNone(cipher)) return yield* new CipherError({ reason: "clear" })
+    const count = yield* guard("rewrapKeys")(rewrapAll(sql, cipher.value))
+    // What the old key wrapped stays in the log no longer than readers of other processes do.
+    yield* guard("rewrapKeys")(truncateLog(sql))
+    return count
   }))
 })

@@ -4,6 +4,10 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 
 /**
  * @since 0.1.0
@@ -25,6 +29,11 @@ export interface VaultOptions {
 export interface SqliteOptions extends VaultOptions {
   /** Path of the database file; it is created where absent, its folder is not. */
   readonly filename: string
+  /**
+   * 32 random bytes under which the file is encrypted, as by `Cipher.layerAesGcm({ key })`, which it replaces. Default
+   * none: the cipher in force, which is none unless one was provided.
+   */
+  readonly masterKey?: Redacted.Redacted<Uint8Array> | undefined
 }
 
 /**
@@ -43,15 +52,30 @@ const positive = (name: string, fallback: number) =>
     Config.withDefault(fallback)
   )
 
+const readKey = (text: string): Either.Either<Redacted.Redacted<Uint8Array>, ConfigError.ConfigError> => {
+  const plain = text.trim()
+  if (/^[0-9a-f]{64}$/i.test(plain)) return Either.right(Redacted.make<Uint8Array>(Buffer.from(plain, "hex")))
+  return /^[\w+/-]{43}=?$/.test(plain)
+    ? Either.right(Redacted.make<Uint8Array>(Buffer.from(plain, "base64")))
+    : Either.left(ConfigError.InvalidData(["MASTER_KEY"], "expected 32 bytes as 64 hex digits or as base64"))
+}
+
+const masterKey = Config.redacted("MASTER_KEY").pipe(
+  Config.mapOrFail((secret) => readKey(Redacted.value(secret))),
+  Config.option,
+  Config.map(Option.getOrUndefined)
+)
+
 /**
- * `MEMORY_VAULT_FILENAME` (required), `MEMORY_VAULT_CACHED_BYTES`, `MEMORY_VAULT_MAX_TEXT_LENGTH`,
- * `MEMORY_VAULT_MAX_MEMORIES`.
+ * `MEMORY_VAULT_FILENAME` (required), `MEMORY_VAULT_MASTER_KEY` (32 bytes as 64 hex digits or as base64; the file is in
+ * clear without), `MEMORY_VAULT_CACHED_BYTES`, `MEMORY_VAULT_MAX_TEXT_LENGTH`, `MEMORY_VAULT_MAX_MEMORIES`.
  *
  * @since 0.1.0
  * @category config
  */
 export const sqlite: Config.Config<SqliteOptions> = Config.all({
   filename: Config.nonEmptyString("FILENAME"),
+  masterKey,
   cachedBytes: positive("CACHED_BYTES", defaults.cachedBytes),
   maxTextLength: positive("MAX_TEXT_LENGTH", defaults.maxTextLength),
   maxMemories: positive("MAX_MEMORIES", defaults.maxMemories)

@@ -317,6 +317,51 @@ export class StorageError extends Schema.TaggedError<StorageError>()("StorageErr
 }
 
 /**
+ * What is stored does not open, or the vault and its database do not agree on encryption. An answer never leaves out what
+ * did not open: the whole call fails, and nothing was written by it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CipherError extends Schema.TaggedError<CipherError>()("CipherError", {
+  reason: Schema.Literal(
+    "invalid-key",
+    "wrong-key",
+    "key-missing",
+    "tampered",
+    "malformed",
+    "encrypted",
+    "clear",
+    "unavailable"
+  ),
+  cause: Schema.optional(Schema.Defect)
+}) {
+  /** Whether the same call may succeed later without anyone's help. */
+  get retryable(): boolean {
+    return this.reason === "unavailable"
+  }
+  override get message(): string {
+    return {
+      "invalid-key": "A master key is exactly 32 random bytes. Nothing was opened; give one of that length.",
+      "wrong-key": "The database is encrypted under a master key that was not given. It was left as it is; " +
+        "give that key, as `key` or among `previous`.",
+      "key-missing": "The key of a scope is not in the database, so what it sealed cannot be opened. " +
+        "Restore a backup, or erase the scope with forgetAll.",
+      "tampered": "Something stored was changed, moved to another place, or sealed by another key. " +
+        "Nothing of it was used; restore a backup, and run verify to see how much is affected.",
+      "malformed": "Something stored is not in the form that this package seals in: damaged, in clear, or newer. " +
+        "Nothing of it was used; restore a backup.",
+      "encrypted": "The database is encrypted and no cipher was given. It was left as it is; " +
+        "provide Cipher.layerAesGcm or set masterKey.",
+      "clear":
+        "The database is in clear and a cipher was given. It was left as it is; to encrypt it, export its scopes, " +
+        "open a new file with the cipher and import them there.",
+      "unavailable": "The cipher did not answer; see the cause. Nothing was written; try again."
+    }[this.reason]
+  }
+}
+
+/**
  * The database cannot be used by this version of the package. It was left as it is.
  *
  * @since 0.1.0
@@ -387,6 +432,7 @@ export const MemoryVaultError = Schema.Union(
   EmbedderMismatch,
   RerankingError,
   StorageError,
+  CipherError,
   ConfigurationError,
   SyncError
 )

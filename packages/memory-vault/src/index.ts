@@ -1,6 +1,11 @@
 /**
  * @since 0.1.0
  */
+export * as Cipher from "./Cipher.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Compressor from "./Compressor.ts"
 
 /**

@@ -4,10 +4,10 @@
  *
  * @since 0.1.0
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import { StorageError } from "../MemoryVaultError.ts"
+import type { CipherError } from "../MemoryVaultError.ts"
 import { indexLoads } from "../Telemetry.ts"
 import { ScopeIndex } from "./indexScope.ts"
 import { guard } from "./memoryRows.ts"
@@ -15,6 +15,7 @@ import type { ScopeRow } from "./memoryRows.ts"
 import { readIndex, readScope } from "./readMemories.ts"
 import type { IndexRows } from "./readMemories.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import type { Store } from "./scopeKeys.ts"
 import type { Written } from "./writeMemories.ts"
 
 /**
@@ -60,17 +61,17 @@ const extend = (index: ScopeIndex, { memories, scope }: IndexRows): ScopeIndex =
  */
 export class IndexCache {
   private readonly indexes = new Map<string, ScopeIndex>()
-  private readonly sql: SqlClient
+  private readonly store: Store
   private readonly capacity: number
 
-  constructor(sql: SqlClient, capacity: number) {
-    this.sql = sql
+  constructor(store: Store, capacity: number) {
+    this.store = store
     this.capacity = capacity
   }
 
   /** Absent when the scope holds nothing. */
-  get(key: ScopeKey): Effect.Effect<CurrentIndex | undefined, StorageError> {
-    return Effect.flatMap(guard("recall")(readScope(this.sql, key)), (scope) => {
+  get(key: ScopeKey): Effect.Effect<CurrentIndex | undefined, StorageError | CipherError> {
+    return Effect.flatMap(guard("recall")(readScope(this.store.sql, key)), (scope) => {
       const name = nameOf(key)
       if (scope === undefined) {
         this.indexes.delete(name)
@@ -102,8 +103,11 @@ export class IndexCache {
     this.indexes.delete(nameOf(key))
   }
 
-  private catchUp(key: ScopeKey, cached: ScopeIndex): Effect.Effect<CurrentIndex | undefined, StorageError> {
-    return guard("recall")(readIndex(this.sql, key, cached.lastDoc)).pipe(
+  private catchUp(
+    key: ScopeKey,
+    cached: ScopeIndex
+  ): Effect.Effect<CurrentIndex | undefined, StorageError | CipherError> {
+    return guard("recall")(readIndex(this.store, key, cached.lastDoc)).pipe(
       Effect.tap(Metric.increment(Metric.tagged(indexLoads, "extent", "part"))),
       Effect.flatMap((rows) => {
         if (rows.scope === undefined || rows.scope.removed > cached.version) return this.load(key)
@@ -113,10 +117,10 @@ export class IndexCache {
     )
   }
 
-  private load(key: ScopeKey): Effect.Effect<CurrentIndex | undefined, StorageError> {
-    return guard("recall")(readIndex(this.sql, key, 0)).pipe(
+  private load(key: ScopeKey): Effect.Effect<CurrentIndex | undefined, StorageError | CipherError> {
+    return guard("recall")(readIndex(this.store, key, 0)).pipe(
       Effect.tap(Metric.increment(Metric.tagged(indexLoads, "extent", "whole"))),
-      Effect.flatMap((rows): Effect.Effect<CurrentIndex | undefined, StorageError> => {
+      Effect.flatMap((rows): Effect.Effect<CurrentIndex | undefined, StorageError | CipherError> => {
         if (rows.scope === undefined) return Effect.succeed(undefined)
         const index = extend(new ScopeIndex(rows.scope.version), rows)
         if (index.memories.length !== rows.scope.memories || index.totalLength !== rows.scope.terms) {

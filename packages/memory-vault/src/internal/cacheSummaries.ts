@@ -4,16 +4,21 @@
  *
  * @since 0.1.0
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { StorageError } from "../MemoryVaultError.ts"
+import type { CipherError, StorageError } from "../MemoryVaultError.ts"
 import { fromBlob } from "./embedTexts.ts"
 import { ScopeIndex } from "./indexScope.ts"
 import { guard, only } from "./memoryRows.ts"
-import { decodeTerms } from "./storedTerms.ts"
+import type { Store } from "./scopeKeys.ts"
+import { opening } from "./sealFields.ts"
+import type { Sealer } from "./sealFields.ts"
+import { openTerms } from "./storedTerms.ts"
+import { summaryPlaces } from "./summaryRows.ts"
 
 interface Row {
+  readonly id: string
   readonly doc: number
   readonly session: string
   readonly terms: string
@@ -29,13 +34,14 @@ interface Cached {
 
 const maxScopes = 64
 
-const indexRows = (rows: ReadonlyArray<Row>): Either.Either<ScopeIndex, StorageError> =>
+const indexRows = (rows: ReadonlyArray<Row>, sealer: Sealer): Either.Either<ScopeIndex, SqlError> =>
   Either.gen(function*() {
     const index = new ScopeIndex(0)
-    for (const { at, doc, session, terms, vector } of rows) {
-      const decoded = yield* Either.mapLeft(
-        decodeTerms(terms),
-        (cause) => new StorageError({ reason: "corrupt", operation: "recall", cause })
+    for (const { at, doc, id, session, terms, vector } of rows) {
+      const places = summaryPlaces(id)
+      const opened = yield* openTerms(sealer, places.terms, terms)
+      const direction = yield* opening(() =>
+        vector === null ? undefined : fromBlob(sealer.openBytes(places.vector, vector))
       )
       index.add(
         {
@@ -50,8 +56,8 @@ const indexRows = (rows: ReadonlyArray<Row>): Either.Either<ScopeIndex, StorageE
           validFrom: at,
           validTo: Infinity
         },
-        decoded,
-        vector === null ? undefined : fromBlob(vector)
+        opened,
+        direction
       )
     }
     return index
@@ -62,16 +68,16 @@ const indexRows = (rows: ReadonlyArray<Row>): Either.Either<ScopeIndex, StorageE
  */
 export class SummaryCache {
   private readonly indexes = new Map<number, Cached>()
-  private readonly sql: SqlClient
+  private readonly store: Store
 
-  constructor(sql: SqlClient) {
-    this.sql = sql
+  constructor(store: Store) {
+    this.store = store
   }
 
-  get(scope: number, embedder: number): Effect.Effect<ScopeIndex, StorageError> {
+  get(scope: number, embedder: number): Effect.Effect<ScopeIndex, StorageError | CipherError> {
     return Effect.gen(this, function*() {
       // A new summary raises the change, a dropped one lowers the count.
-      const { marker } = yield* guard("recall")(only(this.sql<{ readonly marker: string }>`
+      const { marker } = yield* guard("recall")(only(this.store.sql<{ readonly marker: string }>`
         SELECT count(*) || ' ' || coalesce(max(change), 0) AS marker FROM vault_summaries WHERE scope = ${scope}`))
       const cached = this.indexes.get(scope)
       this.indexes.delete(scope)
@@ -85,12 +91,14 @@ export class SummaryCache {
     })
   }
 
-  private load(scope: number, embedder: number): Effect.Effect<ScopeIndex, StorageError> {
-    return Effect.flatMap(
-      guard("recall")(this.sql<Row>`
-        SELECT doc, session, terms, at, CASE WHEN embedder = ${embedder} THEN vector END AS vector
-        FROM vault_summaries WHERE scope = ${scope} ORDER BY doc`),
-      indexRows
-    )
+  private load(scope: number, embedder: number): Effect.Effect<ScopeIndex, StorageError | CipherError> {
+    const { keys, sql } = this.store
+    return guard("recall")(keys.reading(scope, (sealer) =>
+      Effect.flatMap(
+        sql<Row>`
+        SELECT doc, id, session, terms, at, CASE WHEN embedder = ${embedder} THEN vector END AS vector
+        FROM vault_summaries WHERE scope = ${scope} ORDER BY doc`,
+        (rows) => indexRows(rows, sealer)
+      )))
   }
 }

@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { createRequire } from "node:module"
 import { performance } from "node:perf_hooks"
@@ -143,13 +144,15 @@ export class WorkerBridge {
     if (typeof outer === "object" && outer !== null && Reflect.get(outer, "module") === module) {
       throw new SyncError({ reason: "nested" })
     }
+    const { masterKey, ...options } = this.#options
     const { port1, port2 } = new Threads.MessageChannel()
     const workerData: WorkerStart = {
       module,
       loader: loaderOf(module),
       port: port2,
       signal: this.#signal,
-      options: this.#options
+      options,
+      masterKey: masterKey && Redacted.value(masterKey)
     }
     try {
       const worker = new Threads.Worker(bootstrap, { eval: true, workerData, transferList: [port2] })

@@ -8,9 +8,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { EmbedderService } from "../Embedder.ts"
 import { EmbedderMismatch } from "../MemoryVaultError.ts"
-import type { EmbeddingError, StorageError } from "../MemoryVaultError.ts"
+import type { CipherError, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
 import { embedTexts, fromBlob, toBlob } from "./embedTexts.ts"
 import { guard, only } from "./memoryRows.ts"
+import type { Store } from "./scopeKeys.ts"
+import { opening, placeOf } from "./sealFields.ts"
 
 /** Vectors of queries kept for one scope; the one that was used longest ago leaves first. */
 const keptQueries = 512
@@ -33,7 +35,7 @@ const identityOf = ({ dimension, fingerprint }: EmbedderService): string => `${f
 export const registerEmbedder = (
   sql: SqlClient,
   service: EmbedderService
-): Effect.Effect<VaultEmbedder, StorageError> =>
+): Effect.Effect<VaultEmbedder, StorageError | CipherError> =>
   Effect.map(
     guard("open")(only(sql<{ readonly id: number }>`INSERT INTO vault_embedders (fingerprint)
       VALUES (${identityOf(service)}) ON CONFLICT (fingerprint) DO UPDATE SET fingerprint = excluded.fingerprint
@@ -59,23 +61,30 @@ export const checkEmbedder = (sql: SqlClient, stored: number | null, embedder: V
  * @since 0.1.0
  */
 export const embedQuery = (
-  sql: SqlClient,
+  { keys, sql }: Store,
   scope: number,
   { id, service }: VaultEmbedder,
   query: string
-): Effect.Effect<Int8Array, EmbeddingError | StorageError> =>
+): Effect.Effect<Int8Array, EmbeddingError | CipherError | StorageError> =>
   Effect.gen(function*() {
     const ask = Effect.map(embedTexts(service, [query]), ([vector]) => vector!)
     if (!service.costly) return yield* ask
     const now = yield* Clock.currentTimeMillis
+    const sealer = yield* guard("recall")(keys.of(scope))
+    const name = sealer.sealText(placeOf("query"), query)
+    const place = placeOf("query.vector", query)
     const [kept] = yield* guard("recall")(sql<{ readonly vector: Uint8Array }>`
-      UPDATE vault_query_vectors SET used = ${now} WHERE scope = ${scope} AND embedder = ${id} AND query = ${query}
+      UPDATE vault_query_vectors SET used = ${now} WHERE scope = ${scope} AND embedder = ${id} AND query = ${name}
       RETURNING vector`)
-    if (kept !== undefined) return fromBlob(kept.vector)
+    if (kept !== undefined) {
+      return fromBlob(yield* guard("recall")(opening(() => sealer.openBytes(place, kept.vector))))
+    }
     const vector = yield* ask
     yield* guard("recall")(sql.withTransaction(Effect.zipRight(
       sql`INSERT INTO vault_query_vectors (scope, embedder, query, vector, used)
-        SELECT id, ${id}, ${query}, ${toBlob(vector)}, ${now} FROM vault_scopes WHERE id = ${scope}
+        SELECT id, ${id}, ${name}, ${
+        sealer.sealBytes(place, toBlob(vector))
+      }, ${now} FROM vault_scopes WHERE id = ${scope}
         ON CONFLICT DO UPDATE SET used = excluded.used`,
       sql`DELETE FROM vault_query_vectors WHERE scope = ${scope} AND (embedder, query) IN
         (SELECT embedder, query FROM vault_query_vectors WHERE scope = ${scope}

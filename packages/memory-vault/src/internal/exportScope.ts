@@ -1,9 +1,8 @@
 /**
- * A scope as JSON lines, read in pages.
+ * A scope as JSON lines in clear, read in pages.
  *
  * @since 0.1.0
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -12,13 +11,15 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { MemoryRevision } from "../Memory.ts"
-import type { StorageError } from "../MemoryVaultError.ts"
+import type { CipherError, StorageError } from "../MemoryVaultError.ts"
 import { formatVersion, PortableRecord } from "../Portable.ts"
 import type { PortableRevision } from "../Portable.ts"
 import { readProcedures } from "./keyedNotes.ts"
 import { guard, memoryColumns, toMemory, toRevision } from "./memoryRows.ts"
 import type { MemoryRow, RevisionRow } from "./memoryRows.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import type { Store } from "./scopeKeys.ts"
+import type { Sealer } from "./sealFields.ts"
 
 interface ExportRow extends MemoryRow {
   readonly source: string
@@ -32,22 +33,23 @@ const line = (record: PortableRecord): Effect.Effect<string> =>
   Effect.orDie(Effect.map(encode(record), (json) => `${json}\n`))
 
 const toPortable = (
+  sealer: Sealer,
   row: ExportRow,
   revisions: ReadonlyArray<RevisionRow>
 ): Either.Either<PortableRecord, SqlError> =>
   Either.gen(function*() {
-    const { id, metadata } = yield* toMemory(row)
-    const earlier = yield* Either.all(revisions.map(toRevision))
+    const { id, metadata, role, speaker, text } = yield* toMemory(sealer)(row)
+    const earlier = yield* Either.all(revisions.map(toRevision(sealer, id)))
     return {
       kind: "memory",
       id,
       type: row.type,
-      text: row.text,
+      text,
       occurrences: row.occurrences,
       source: row.source,
       ...(row.session === null ? {} : { sessionId: row.session }),
-      ...(row.speaker === null ? {} : { speaker: row.speaker }),
-      ...(row.role === null ? {} : { role: row.role }),
+      ...(speaker === undefined ? {} : { speaker }),
+      ...(role === undefined ? {} : { role }),
       ...(row.event_time === null ? {} : { eventTime: row.event_time }),
       ...(metadata === undefined ? {} : { metadata }),
       createdAt: row.created_at,
@@ -69,24 +71,25 @@ const toPortableRevision = (revision: MemoryRevision): typeof PortableRevision.T
   ...(revision.metadata === undefined ? {} : { metadata: revision.metadata })
 })
 
-const readRows = (sql: SqlClient, key: ScopeKey, after: number) =>
-  Effect.gen(function*() {
-    const rows = yield* sql<ExportRow>`SELECT ${sql.literal(memoryColumns)}, source, stated_to FROM vault_memories
+const readRows = ({ keys, sql }: Store, key: ScopeKey, after: number) =>
+  keys.reading(key, (sealer) =>
+    Effect.gen(function*() {
+      const rows = yield* sql<ExportRow>`SELECT ${sql.literal(memoryColumns)}, source, stated_to FROM vault_memories
       WHERE scope = (SELECT id FROM vault_scopes
         WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent}) AND doc > ${after}
       ORDER BY doc LIMIT ${pageSize}`
-    const records = yield* Effect.forEach(rows, (row) =>
-      Effect.flatMap(
-        row.version === 1
-          ? Effect.succeed([])
-          : sql<RevisionRow>`SELECT version, recorded_at, text, type, valid_from, event_time, metadata
+      const records = yield* Effect.forEach(rows, (row) =>
+        Effect.flatMap(
+          row.version === 1
+            ? Effect.succeed([])
+            : sql<RevisionRow>`SELECT version, recorded_at, text, type, valid_from, event_time, metadata, 0 AS current
               FROM vault_revisions WHERE doc = ${row.doc} AND scope = (SELECT scope FROM vault_memories
                 WHERE doc = ${row.doc}) ORDER BY version`,
-        (revisions) => toPortable(row, revisions)
-      ))
-    const next = rows.length < pageSize ? Option.none<number>() : Option.fromNullable(rows.at(-1)?.doc)
-    return [records, next] as const
-  })
+          (revisions) => toPortable(sealer, row, revisions)
+        ))
+      const next = rows.length < pageSize ? Option.none<number>() : Option.fromNullable(rows.at(-1)?.doc)
+      return [records, next] as const
+    }))
 
 /**
  * Every memory in the order of saving, then the procedures. Each page is one moment's; what changes while the stream
@@ -94,11 +97,11 @@ const readRows = (sql: SqlClient, key: ScopeKey, after: number) =>
  *
  * @since 0.1.0
  */
-export const exportScope = (sql: SqlClient, key: ScopeKey): Stream.Stream<string, StorageError> => {
-  const memories = Stream.paginateEffect(0, (after) => guard("export")(readRows(sql, key, after))).pipe(
+export const exportScope = (store: Store, key: ScopeKey): Stream.Stream<string, StorageError | CipherError> => {
+  const memories = Stream.paginateEffect(0, (after) => guard("export")(readRows(store, key, after))).pipe(
     Stream.flattenIterables
   )
-  const procedures = Stream.fromIterableEffect(guard("export")(readProcedures(sql, key))).pipe(
+  const procedures = Stream.fromIterableEffect(guard("export")(readProcedures(store, key))).pipe(
     Stream.map(({ createdAt, updatedAt, ...procedure }): PortableRecord => ({
       kind: "procedure",
       ...procedure,

@@ -3,12 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { RecalledMemory, RecallQuery } from "../Memory.ts"
 import { RerankingError } from "../MemoryVaultError.ts"
-import type { EmbedderMismatch, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
+import type { CipherError, EmbedderMismatch, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
 import type { RerankerService } from "../Reranker.ts"
 import { queryTerms, withoutNames } from "./analyzeText.ts"
 import type { CurrentIndex } from "./cacheIndexes.ts"
@@ -19,6 +18,7 @@ import { guard } from "./memoryRows.ts"
 import { rankMemories } from "./rankMemories.ts"
 import type { Validity } from "./rankMemories.ts"
 import { readMemories } from "./readMemories.ts"
+import type { Store } from "./scopeKeys.ts"
 import type { Best } from "./standIn.ts"
 
 interface FindOptions {
@@ -27,8 +27,7 @@ interface FindOptions {
   readonly valid: Validity
 }
 
-interface FindParts {
-  readonly sql: SqlClient
+interface FindParts extends Store {
   readonly embedder: VaultEmbedder
   readonly reranker: Option.Option<RerankerService>
 }
@@ -47,12 +46,12 @@ const namesIn = (index: ScopeIndex): ReadonlySet<string> =>
 export const embedMeaning = (
   index: ScopeIndex,
   current: CurrentIndex,
-  { embedder, sql }: Pick<FindParts, "embedder" | "sql">,
+  parts: Omit<FindParts, "reranker">,
   query: string
-): Effect.Effect<Int8Array | undefined, EmbeddingError | StorageError> =>
+): Effect.Effect<Int8Array | undefined, EmbeddingError | CipherError | StorageError> =>
   index.vectors.dimension === 0 || queryTerms(query).size === 0
     ? Effect.succeed(undefined)
-    : embedQuery(sql, current.scope, embedder, withoutNames(query, namesIn(current.index)))
+    : embedQuery(parts, current.scope, parts.embedder, withoutNames(query, namesIn(current.index)))
 
 const rerank = (reranker: RerankerService, query: string, best: ReadonlyArray<Best>) =>
   Effect.gen(function*() {
@@ -76,7 +75,10 @@ export const findMemories = (
   parts: FindParts,
   query: RecallQuery,
   options: FindOptions
-): Effect.Effect<ReadonlyArray<Best>, EmbedderMismatch | EmbeddingError | RerankingError | StorageError> =>
+): Effect.Effect<
+  ReadonlyArray<Best>,
+  EmbedderMismatch | EmbeddingError | RerankingError | CipherError | StorageError
+> =>
   Effect.gen(function*() {
     yield* guard("recall")(checkEmbedder(parts.sql, current.embedder, parts.embedder))
     const meaning = yield* embedMeaning(current.index, current, parts, query.query)
@@ -89,7 +91,7 @@ export const findMemories = (
     })
     if (ranked.length === 0) return []
     const docs = ranked.map(({ memory }) => memory.doc)
-    const memories = yield* guard("recall")(readMemories(parts.sql, current.scope, docs))
+    const memories = yield* guard("recall")(readMemories(parts, current.scope, docs))
     const best = ranked.flatMap(({ explain, memory: { doc }, score }): ReadonlyArray<Best> => {
       const memory = memories.get(doc)
       if (memory === undefined) return []

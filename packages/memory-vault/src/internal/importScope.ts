@@ -14,21 +14,23 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { ImportReport, MemoryId } from "../Memory.ts"
 import { ImportError, QuotaExceeded } from "../MemoryVaultError.ts"
-import type { EmbedderMismatch, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
+import type { CipherError, EmbedderMismatch, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
 import { formatVersion, PortableRecord } from "../Portable.ts"
 import type { PortableMemory, PortableProcedure } from "../Portable.ts"
 import { checkEmbedder } from "./embedMemories.ts"
 import type { VaultEmbedder } from "./embedMemories.ts"
 import { embedTexts } from "./embedTexts.ts"
-import { noteLimits } from "./keyedNotes.ts"
+import { noteLimits, procedurePlaces } from "./keyedNotes.ts"
 import { makeId } from "./makeId.ts"
-import { guard, only } from "./memoryRows.ts"
+import { guard, only, revisionPlaces, sealOrNull } from "./memoryRows.ts"
 import { checkMetadata, draftAsIs } from "./prepareMemory.ts"
 import type { PrepareOptions } from "./prepareMemory.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import type { Store } from "./scopeKeys.ts"
+import type { Sealer } from "./sealFields.ts"
 import { sumOf } from "./storedTerms.ts"
 import { settleSlots } from "./supersedeFacts.ts"
-import { digestOf, insertNew, openScope, takeLock } from "./writeMemories.ts"
+import { insertNew, openScope, takeLock, whereSaid } from "./writeMemories.ts"
 
 type Incoming = (typeof PortableMemory.Type | typeof PortableProcedure.Type) & {
   readonly spare: MemoryId
@@ -97,19 +99,22 @@ const readLines = <E, R>(
   )
 
 /** Whether the scope held it before this import began: an export may hold one text several times. */
-const isHeld = (sql: SqlClient, scope: number, memory: typeof PortableMemory.Type, before: number) =>
-  Effect.map(
-    sql`SELECT 1 FROM vault_memories WHERE scope = ${scope} AND id = ${memory.id}
-      UNION ALL
-      SELECT 1 FROM vault_memories WHERE scope = ${scope} AND digest = ${digestOf(memory.text)} AND doc <= ${before}
-        AND text = ${memory.text} AND speaker IS ${memory.speaker ?? null} AND valid_from = ${memory.validFrom}
-        AND stated_to IS ${memory.validTo ?? null}
-      LIMIT 1`,
-    (rows) => rows.length > 0
-  )
+const isHeld = (sql: SqlClient, sealer: Sealer, scope: number, memory: typeof PortableMemory.Type, before: number) =>
+  Effect.flatMap(whereSaid(sql, sealer, scope, memory), (said) =>
+    Effect.map(
+      sql`SELECT 1 FROM vault_memories WHERE scope = ${scope} AND id = ${memory.id}
+        ${
+        said === undefined ? sql`` : sql`UNION ALL
+        SELECT 1 FROM vault_memories WHERE ${said} AND doc <= ${before} AND valid_from = ${memory.validFrom}
+          AND stated_to IS ${memory.validTo ?? null}`
+      }
+        LIMIT 1`,
+      (rows) => rows.length > 0
+    ))
 
 const importMemory = (
   sql: SqlClient,
+  sealer: Sealer,
   scope: number,
   memory: Extract<Incoming, { readonly kind: "memory" }>,
   options: ImportOptions
@@ -119,10 +124,11 @@ const importMemory = (
     const taken = yield* sql`SELECT 1 FROM vault_memories WHERE id = ${memory.id}`
     const refuse = () => new ImportError({ reason: "record", line: memory.line })
     const draft = yield* Either.mapLeft(draftAsIs(memory, options), refuse)
-    const row = yield* insertNew(sql, scope, options.embedder.id, {
+    const id = taken.length > 0 ? memory.spare : memory.id
+    const row = yield* insertNew(sql, sealer, scope, options.embedder.id, {
       ...draft,
       vector: memory.vector,
-      id: taken.length > 0 ? memory.spare : memory.id,
+      id,
       source: memory.source,
       createdAt: DateTime.unsafeMake(memory.createdAt),
       updatedAt: DateTime.unsafeMake(memory.updatedAt),
@@ -131,20 +137,29 @@ const importMemory = (
     })
     for (const revision of memory.revisions) {
       const metadata = yield* Either.mapLeft(checkMetadata(revision), refuse)
+      const places = revisionPlaces(id, revision.version)
       yield* sql`
         INSERT INTO vault_revisions (scope, doc, version, recorded_at, text, type, valid_from, event_time, metadata)
-        VALUES (${scope}, ${row.doc}, ${revision.version}, ${revision.recordedAt}, ${revision.text}, ${revision.type},
-          ${revision.validFrom}, ${revision.eventTime ?? null}, ${metadata ?? null})
+        VALUES (${scope}, ${row.doc}, ${revision.version}, ${revision.recordedAt}, ${
+        sealer.sealText(places.text, revision.text)
+      }, ${revision.type},
+          ${revision.validFrom}, ${revision.eventTime ?? null}, ${sealOrNull(sealer, places.metadata, metadata)})
         ON CONFLICT DO NOTHING`
     }
     return draft
   })
 
-const importProcedure = (sql: SqlClient, scope: number, procedure: typeof PortableProcedure.Type) =>
+const importProcedure = (
+  sql: SqlClient,
+  sealer: Sealer,
+  scope: number,
+  procedure: typeof PortableProcedure.Type
+) =>
   Effect.gen(function*() {
+    const places = procedurePlaces(procedure.key)
     const changed = yield* sql`INSERT INTO vault_procedures (scope, key, text, version, created_at, updated_at)
-      VALUES (${scope}, ${procedure.key}, ${procedure.text}, ${procedure.version}, ${procedure.createdAt},
-        ${procedure.updatedAt})
+      VALUES (${scope}, ${sealer.sealText(places.key, procedure.key)}, ${sealer.sealText(places.text, procedure.text)},
+        ${procedure.version}, ${procedure.createdAt}, ${procedure.updatedAt})
       ON CONFLICT (scope, key) DO UPDATE SET text = excluded.text, version = excluded.version,
           created_at = excluded.created_at, updated_at = excluded.updated_at
         WHERE excluded.updated_at > updated_at
@@ -159,15 +174,17 @@ const importProcedure = (sql: SqlClient, scope: number, procedure: typeof Portab
   })
 
 const importBatch = (
-  sql: SqlClient,
+  store: Store,
   key: ScopeKey,
   records: ReadonlyArray<Incoming>,
   before: number,
   options: ImportOptions
 ): Effect.Effect<ImportReport, SqlError | EmbedderMismatch | ImportError | QuotaExceeded> =>
-  sql.withTransaction(Effect.gen(function*() {
+  store.sql.withTransaction(Effect.gen(function*() {
+    const { keys, sql } = store
     const after = yield* takeLock(sql)
-    const scope = yield* openScope(sql, key)
+    const scope = yield* openScope(store, key)
+    const sealer = yield* keys.ofRow(key, scope)
     yield* checkEmbedder(sql, scope.embedder, options.embedder)
     const slots: Array<string> = []
     let memories = 0
@@ -175,9 +192,9 @@ const importBatch = (
     let terms = 0
     for (const record of records) {
       if (record.kind === "procedure") {
-        if (yield* importProcedure(sql, scope.id, record)) procedures++
-      } else if (!(yield* isHeld(sql, scope.id, record, before))) {
-        const draft = yield* importMemory(sql, scope.id, record, options)
+        if (yield* importProcedure(sql, sealer, scope.id, record)) procedures++
+      } else if (!(yield* isHeld(sql, sealer, scope.id, record, before))) {
+        const draft = yield* importMemory(sql, sealer, scope.id, record, options)
         slots.push(...draft.facts.map(({ slot }) => slot))
         terms += sumOf(draft.terms)
         memories++
@@ -186,7 +203,7 @@ const importBatch = (
     if (scope.memories + memories > options.maxMemories) {
       return yield* new QuotaExceeded({ resource: "memories", limit: options.maxMemories })
     }
-    const settled = yield* settleSlots(sql, scope.id, slots)
+    const settled = yield* settleSlots(sql, sealer, scope.id, slots)
     yield* sql`UPDATE vault_scopes
       SET version = ${after}, removed = ${settled.length > 0 ? after : scope.removed},
         embedder = ${options.embedder.id}, memories = memories + ${memories}, terms = terms + ${terms}
@@ -198,14 +215,18 @@ const importBatch = (
  * @since 0.1.0
  */
 export const importScope = <E, R>(
-  sql: SqlClient,
+  store: Store,
   key: ScopeKey,
   options: ImportOptions,
   input: Stream.Stream<string, E, R>
-): Effect.Effect<ImportReport, E | EmbeddingError | EmbedderMismatch | ImportError | QuotaExceeded | StorageError, R> =>
+): Effect.Effect<
+  ImportReport,
+  E | EmbeddingError | EmbedderMismatch | ImportError | QuotaExceeded | StorageError | CipherError,
+  R
+> =>
   Effect.gen(function*() {
     const { last } = yield* guard("import")(
-      only(sql<{ readonly last: number | null }>`SELECT max(doc) AS last FROM vault_memories`)
+      only(store.sql<{ readonly last: number | null }>`SELECT max(doc) AS last FROM vault_memories`)
     )
     return yield* readLines(input).pipe(
       Stream.filter((record) => record.kind === "memory" || record.kind === "procedure"),
@@ -216,7 +237,7 @@ export const importScope = <E, R>(
           const records = Chunk.toReadonlyArray(batch)
           const vectors = yield* embedTexts(options.embedder.service, records.map(({ text }) => text))
           const embedded = Arr.zipWith(records, vectors, (record, vector) => ({ ...record, vector }))
-          return yield* guard("import")(importBatch(sql, key, embedded, last ?? 0, options))
+          return yield* guard("import")(importBatch(store, key, embedded, last ?? 0, options))
         })
       ),
       Stream.runFold({ memories: 0, procedures: 0, kept: 0 }, (sum, one) => ({

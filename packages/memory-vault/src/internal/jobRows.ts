@@ -12,6 +12,7 @@ import type { CompressionJob } from "../Compressor.ts"
 import { JobId } from "../Compressor.ts"
 import { QuotaExceeded } from "../MemoryVaultError.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import type { Store } from "./scopeKeys.ts"
 import { openScope, takeLock } from "./writeMemories.ts"
 
 /**
@@ -68,7 +69,7 @@ const ownScope = (sql: SqlClient, key: ScopeKey) =>
  * @since 0.1.0
  */
 export const enqueueJob = (
-  sql: SqlClient,
+  store: Store,
   key: ScopeKey,
   job: {
     readonly id: JobId
@@ -78,9 +79,10 @@ export const enqueueJob = (
   },
   now: number
 ): Effect.Effect<CompressionJob, SqlError | QuotaExceeded> =>
-  sql.withTransaction(Effect.gen(function*() {
+  store.sql.withTransaction(Effect.gen(function*() {
+    const { sql } = store
     yield* takeLock(sql)
-    const { id: scope } = yield* openScope(sql, key)
+    const { id: scope } = yield* openScope(store, key)
     const sessions = job.sessions === undefined ? null : JSON.stringify(job.sessions)
     const [same] = yield* sql<JobRow>`SELECT * FROM vault_jobs WHERE scope = ${scope} AND state = 'queued'
       AND sessions IS ${sessions} AND ratio = ${job.ratio} AND dry = ${Number(job.dryRun)}`

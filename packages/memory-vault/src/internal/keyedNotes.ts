@@ -10,9 +10,13 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Procedure, WorkingNote } from "../Memory.ts"
 import { QuotaExceeded } from "../MemoryVaultError.ts"
+import { compareText } from "./compareText.ts"
 import { only } from "./memoryRows.ts"
 import { readScope } from "./readMemories.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import type { Store } from "./scopeKeys.ts"
+import { opening, placeOf } from "./sealFields.ts"
+import type { Sealer } from "./sealFields.ts"
 import { openScope, takeLock } from "./writeMemories.ts"
 
 interface ProcedureRow {
@@ -23,13 +27,32 @@ interface ProcedureRow {
   readonly updated_at: number
 }
 
-const toProcedure = (row: ProcedureRow): Procedure => ({
-  key: row.key,
-  text: row.text,
-  version: row.version,
-  createdAt: DateTime.unsafeMake(row.created_at),
-  updatedAt: DateTime.unsafeMake(row.updated_at)
+/**
+ * A key is found by `=`, a text opens only under its key.
+ *
+ * @since 0.1.0
+ */
+export const procedurePlaces = (key: string) => ({
+  key: placeOf("procedure.key"),
+  text: placeOf("procedure.text", key)
 })
+
+const notePlaces = (session: string, key: string) => ({
+  key: placeOf("note.key", session),
+  text: placeOf("note.text", session, key)
+})
+
+/** Throws `CipherError`. */
+const toProcedure = (sealer: Sealer, row: ProcedureRow): Procedure => {
+  const key = sealer.openText(procedurePlaces("").key, row.key)
+  return {
+    key,
+    text: sealer.openText(procedurePlaces(key).text, row.text),
+    version: row.version,
+    createdAt: DateTime.unsafeMake(row.created_at),
+    updatedAt: DateTime.unsafeMake(row.updated_at)
+  }
+}
 
 /**
  * How many of each a scope may hold.
@@ -50,17 +73,23 @@ const countRows = (sql: SqlClient, table: "vault_procedures" | "vault_working", 
  * @since 0.1.0
  */
 export const upsertProcedure = (
-  sql: SqlClient,
+  store: Store,
   key: ScopeKey,
   procedure: { readonly key: string; readonly text: string },
   now: number
 ): Effect.Effect<Procedure, SqlError | QuotaExceeded> =>
-  sql.withTransaction(Effect.gen(function*() {
+  store.sql.withTransaction(Effect.gen(function*() {
+    const { keys, sql } = store
     yield* takeLock(sql)
-    const { id } = yield* openScope(sql, key)
+    const scope = yield* openScope(store, key)
+    const { id } = scope
+    const sealer = yield* keys.ofRow(key, scope)
+    const places = procedurePlaces(procedure.key)
     const row = yield* only(
       sql<ProcedureRow>`INSERT INTO vault_procedures (scope, key, text, version, created_at, updated_at)
-        VALUES (${id}, ${procedure.key}, ${procedure.text}, 1, ${now}, ${now})
+        VALUES (${id}, ${sealer.sealText(places.key, procedure.key)}, ${
+        sealer.sealText(places.text, procedure.text)
+      }, 1, ${now}, ${now})
         ON CONFLICT (scope, key) DO UPDATE
           SET text = excluded.text, version = version + 1, updated_at = excluded.updated_at
         RETURNING key, text, version, created_at, updated_at`
@@ -69,32 +98,51 @@ export const upsertProcedure = (
     if (used > noteLimits.procedures) {
       return yield* new QuotaExceeded({ resource: "procedures", limit: noteLimits.procedures })
     }
-    return toProcedure(row)
+    return yield* opening(() => toProcedure(sealer, row))
   }))
+
+/** As the statement sorts what is in clear. */
+const byChange = (one: Procedure, other: Procedure): number =>
+  DateTime.toEpochMillis(other.updatedAt) - DateTime.toEpochMillis(one.updatedAt) || compareText(one.key, other.key)
 
 /**
  * Latest change first.
  *
  * @since 0.1.0
  */
-export const readProcedures = (sql: SqlClient, key: ScopeKey): Effect.Effect<ReadonlyArray<Procedure>, SqlError> =>
-  Effect.map(
-    sql<ProcedureRow>`SELECT key, text, version, created_at, updated_at FROM vault_procedures
+export const readProcedures = (
+  { keys, sql }: Store,
+  key: ScopeKey
+): Effect.Effect<ReadonlyArray<Procedure>, SqlError> =>
+  keys.reading(key, (sealer) =>
+    Effect.flatMap(
+      sql<ProcedureRow>`SELECT key, text, version, created_at, updated_at FROM vault_procedures
       WHERE scope = (SELECT id FROM vault_scopes
         WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent})
       ORDER BY updated_at DESC, key`,
-    (rows) => rows.map(toProcedure)
-  )
+      (rows) =>
+        Effect.map(
+          opening(() => rows.map((row) => toProcedure(sealer, row))),
+          (procedures) => sealer.sealed ? procedures.toSorted(byChange) : procedures
+        )
+    ))
 
 /**
  * @since 0.1.0
  */
-export const deleteProcedure = (sql: SqlClient, key: ScopeKey, name: string): Effect.Effect<boolean, SqlError> =>
-  Effect.map(
-    sql`DELETE FROM vault_procedures WHERE key = ${name} AND scope = (SELECT id FROM vault_scopes
+export const deleteProcedure = (
+  { keys, sql }: Store,
+  key: ScopeKey,
+  name: string
+): Effect.Effect<boolean, SqlError> =>
+  keys.writing(key, (sealer) =>
+    Effect.map(
+      sql`DELETE FROM vault_procedures WHERE key = ${
+        sealer.sealText(procedurePlaces(name).key, name)
+      } AND scope = (SELECT id FROM vault_scopes
         WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent}) RETURNING key`,
-    (rows) => rows.length > 0
-  )
+      (rows) => rows.length > 0
+    ))
 
 interface WorkingRow {
   readonly key: string
@@ -102,11 +150,15 @@ interface WorkingRow {
   readonly expires_at: number
 }
 
-const toNote = (row: WorkingRow): WorkingNote => ({
-  key: row.key,
-  text: row.text,
-  expiresAt: DateTime.unsafeMake(row.expires_at)
-})
+/** Throws `CipherError`. */
+const toNote = (sealer: Sealer, session: string, row: WorkingRow): WorkingNote => {
+  const key = sealer.openText(notePlaces(session, "").key, row.key)
+  return {
+    key,
+    text: sealer.openText(notePlaces(session, key).text, row.text),
+    expiresAt: DateTime.unsafeMake(row.expires_at)
+  }
+}
 
 /**
  * Writes the note of a key and removes every note of the scope that has expired.
@@ -114,19 +166,25 @@ const toNote = (row: WorkingRow): WorkingNote => ({
  * @since 0.1.0
  */
 export const setNote = (
-  sql: SqlClient,
+  store: Store,
   key: ScopeKey,
   session: string,
   note: { readonly key: string; readonly text: string; readonly expiresAt: number },
   now: number
 ): Effect.Effect<WorkingNote, SqlError | QuotaExceeded> =>
-  sql.withTransaction(Effect.gen(function*() {
+  store.sql.withTransaction(Effect.gen(function*() {
+    const { keys, sql } = store
     yield* takeLock(sql)
-    const { id } = yield* openScope(sql, key)
+    const scope = yield* openScope(store, key)
+    const { id } = scope
+    const sealer = yield* keys.ofRow(key, scope)
+    const places = notePlaces(session, note.key)
     yield* sql`DELETE FROM vault_working WHERE scope = ${id} AND expires_at <= ${now}`
     const row = yield* only(
       sql<WorkingRow>`INSERT INTO vault_working (scope, session, key, text, expires_at)
-        VALUES (${id}, ${session}, ${note.key}, ${note.text}, ${note.expiresAt})
+        VALUES (${id}, ${session}, ${sealer.sealText(places.key, note.key)}, ${
+        sealer.sealText(places.text, note.text)
+      }, ${note.expiresAt})
         ON CONFLICT (scope, session, key) DO UPDATE SET text = excluded.text, expires_at = excluded.expires_at
         RETURNING key, text, expires_at`
     )
@@ -134,7 +192,7 @@ export const setNote = (
     if (used > noteLimits.working) {
       return yield* new QuotaExceeded({ resource: "working notes", limit: noteLimits.working })
     }
-    return toNote(row)
+    return yield* opening(() => toNote(sealer, session, row))
   }))
 
 /**
@@ -143,31 +201,39 @@ export const setNote = (
  * @since 0.1.0
  */
 export const readNotes = (
-  sql: SqlClient,
+  { keys, sql }: Store,
   key: ScopeKey,
   session: string,
   now: number
 ): Effect.Effect<ReadonlyArray<WorkingNote>, SqlError> =>
-  Effect.map(
-    sql<WorkingRow>`SELECT key, text, expires_at FROM vault_working
+  keys.reading(key, (sealer) =>
+    Effect.flatMap(
+      sql<WorkingRow>`SELECT key, text, expires_at FROM vault_working
       WHERE scope = (SELECT id FROM vault_scopes
           WHERE user = ${key.user} AND tenant = ${key.tenant} AND agent = ${key.agent})
         AND session = ${session} AND expires_at > ${now}
       ORDER BY key`,
-    (rows) => rows.map(toNote)
-  )
+      (rows) =>
+        Effect.map(
+          opening(() => rows.map((row) => toNote(sealer, session, row))),
+          (notes) => sealer.sealed ? notes.toSorted((one, other) => compareText(one.key, other.key)) : notes
+        )
+    ))
 
 /**
  * @since 0.1.0
  */
 export const readNote = (
-  sql: SqlClient,
+  store: Store,
   key: ScopeKey,
   session: string,
   name: string,
   now: number
 ): Effect.Effect<Option.Option<WorkingNote>, SqlError> =>
-  Effect.map(readNotes(sql, key, session, now), (notes) => Option.fromNullable(notes.find((note) => note.key === name)))
+  Effect.map(
+    readNotes(store, key, session, now),
+    (notes) => Option.fromNullable(notes.find((note) => note.key === name))
+  )
 
 /**
  * Ends a session's notes; how many had not expired.

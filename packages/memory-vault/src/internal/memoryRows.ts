@@ -16,7 +16,10 @@ import * as Tracer from "effect/Tracer"
 import { MemoryId, Metadata } from "../Memory.ts"
 import type { Memory, MemoryRevision, MemoryType } from "../Memory.ts"
 import { StorageError } from "../MemoryVaultError.ts"
+import type { CipherError } from "../MemoryVaultError.ts"
 import type { IndexedMemory } from "./indexScope.ts"
+import { isRefusal, opening, placeOf } from "./sealFields.ts"
+import type { Sealer } from "./sealFields.ts"
 
 /**
  * @since 0.1.0
@@ -62,10 +65,61 @@ const readMetadata = (json: string | null): Either.Either<Metadata | undefined, 
     )
 
 /**
+ * What of a memory is sealed, each field in the place of its memory.
+ *
  * @since 0.1.0
  */
-export const toMemory = (row: MemoryRow): Either.Either<Memory, SqlError> =>
-  Either.map(readMetadata(row.metadata), (metadata) => withMetadata(row, metadata))
+export const memoryPlaces = (id: string) => ({
+  text: placeOf("memory.text", id),
+  speaker: placeOf("memory.speaker", id),
+  role: placeOf("memory.role", id),
+  metadata: placeOf("memory.metadata", id),
+  terms: placeOf("memory.terms", id),
+  vector: placeOf("memory.vector", id)
+})
+
+/**
+ * @since 0.1.0
+ */
+export const revisionPlaces = (id: string, version: number) => ({
+  text: placeOf("revision.text", id, version),
+  metadata: placeOf("revision.metadata", id, version)
+})
+
+/**
+ * A field that may be absent.
+ *
+ * @since 0.1.0
+ */
+export const openOrNull = (sealer: Sealer, place: string, stored: string | null): string | null =>
+  stored === null ? null : sealer.openText(place, stored)
+
+/**
+ * @since 0.1.0
+ */
+export const sealOrNull = (sealer: Sealer, place: string, text: string | null | undefined): string | null =>
+  text === null || text === undefined ? null : sealer.sealText(place, text)
+
+const openRow = (row: MemoryRow, sealer: Sealer): Either.Either<MemoryRow, SqlError> => {
+  if (!sealer.sealed) return Either.right(row)
+  const places = memoryPlaces(row.id)
+  return opening(() => ({
+    ...row,
+    text: sealer.openText(places.text, row.text),
+    speaker: openOrNull(sealer, places.speaker, row.speaker),
+    role: openOrNull(sealer, places.role, row.role),
+    metadata: openOrNull(sealer, places.metadata, row.metadata)
+  }))
+}
+
+/**
+ * @since 0.1.0
+ */
+export const toMemory = (sealer: Sealer) => (stored: MemoryRow): Either.Either<Memory, SqlError> =>
+  Either.flatMap(
+    openRow(stored, sealer),
+    (row) => Either.map(readMetadata(row.metadata), (metadata) => withMetadata(row, metadata))
+  )
 
 const withMetadata = (row: MemoryRow, metadata: Metadata | undefined): Memory => {
   // Most memories were never changed and hold since they were saved: one object for equal times.
@@ -106,21 +160,29 @@ export interface RevisionRow {
   readonly valid_from: number
   readonly event_time: number | null
   readonly metadata: string | null
+  /** 1 for the version that the memory has now. */
+  readonly current: number
 }
 
 /**
  * @since 0.1.0
  */
-export const toRevision = (row: RevisionRow): Either.Either<MemoryRevision, SqlError> =>
-  Either.map(readMetadata(row.metadata), (metadata) => ({
-    version: row.version,
-    recordedAt: DateTime.unsafeMake(row.recorded_at),
-    text: row.text,
-    type: row.type,
-    validFrom: DateTime.unsafeMake(row.valid_from),
-    ...(row.event_time === null ? {} : { eventTime: DateTime.unsafeMake(row.event_time) }),
-    ...(metadata === undefined ? {} : { metadata })
-  }))
+export const toRevision = (sealer: Sealer, id: string) => (row: RevisionRow): Either.Either<MemoryRevision, SqlError> =>
+  Either.gen(function*() {
+    const places = row.current === 1 ? memoryPlaces(id) : revisionPlaces(id, row.version)
+    const text = yield* opening(() => sealer.openText(places.text, row.text))
+    const json = yield* opening(() => openOrNull(sealer, places.metadata, row.metadata))
+    const metadata = yield* readMetadata(json)
+    return {
+      version: row.version,
+      recordedAt: DateTime.unsafeMake(row.recorded_at),
+      text,
+      type: row.type,
+      validFrom: DateTime.unsafeMake(row.valid_from),
+      ...(row.event_time === null ? {} : { eventTime: DateTime.unsafeMake(row.event_time) }),
+      ...(metadata === undefined ? {} : { metadata })
+    }
+  })
 
 /**
  * @since 0.1.0
@@ -173,6 +235,8 @@ export interface ScopeRow {
   readonly procedures: number
   /** 1 while it has any. */
   readonly summaries: number
+  /** Its key; none in clear. */
+  readonly wrapped: Uint8Array | null
 }
 
 /** SQLite's own wait blocks the event loop, so it is kept short and the waiting happens here: about 30 seconds. */
@@ -203,21 +267,27 @@ const withoutIdleSpans = <A, E, R>(statements: Effect.Effect<A, E, R>): Effect.E
   )
 
 /**
- * Waits, within bounds, while another process holds the database, and names the operation in the error.
+ * Waits, within bounds, while another process holds the database, and names the operation in the error. The refusal of a
+ * cipher comes out as it is.
  *
  * @since 0.1.0
  */
-export const guard =
-  (operation: string) =>
-  <A, E, R>(effect: Effect.Effect<A, E | SqlError, R>): Effect.Effect<A, Exclude<E, SqlError> | StorageError, R> =>
-    withoutIdleSpans(effect).pipe(
-      Effect.retry(retrySchedule),
-      Effect.catchIf(
-        (error): error is Extract<E | SqlError, SqlError> => error instanceof SqlError,
-        (error) =>
-          Effect.fail(new StorageError({ reason: isBusy(error.cause) ? "busy" : "failed", operation, cause: error }))
-      )
+export const guard = (operation: string) =>
+<A, E, R>(
+  effect: Effect.Effect<A, E | SqlError, R>
+): Effect.Effect<A, Exclude<E, SqlError> | StorageError | CipherError, R> =>
+  withoutIdleSpans(effect).pipe(
+    Effect.retry(retrySchedule),
+    Effect.catchIf(
+      (error): error is Extract<E | SqlError, SqlError> => error instanceof SqlError,
+      (error): Effect.Effect<never, StorageError | CipherError> =>
+        Effect.fail(
+          isRefusal(error.cause)
+            ? error.cause
+            : new StorageError({ reason: isBusy(error.cause) ? "busy" : "failed", operation, cause: error })
+        )
     )
+  )
 
 /**
  * The row of a statement that gives exactly one.

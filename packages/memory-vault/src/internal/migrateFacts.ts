@@ -9,10 +9,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { extractFacts } from "./extractFacts.ts"
+import { clearSealer } from "./sealFields.ts"
 import { insertFacts, settleSlots } from "./supersedeFacts.ts"
 
 interface OldRow {
   readonly doc: number
+  readonly id: string
   readonly scope: number
   readonly text: string
   readonly speaker: string | null
@@ -24,7 +26,7 @@ const pageSize = 500
 const readOld = (sql: SqlClient): Stream.Stream<OldRow, SqlError> =>
   Stream.paginateEffect(0, (after) =>
     Effect.map(
-      sql<OldRow>`SELECT doc, scope, text, speaker, role FROM vault_memories
+      sql<OldRow>`SELECT doc, id, scope, text, speaker, role FROM vault_memories
         WHERE doc > ${after} ORDER BY doc LIMIT ${pageSize}`,
       (rows) => [rows, rows.length < pageSize ? Option.none() : Option.fromNullable(rows.at(-1)?.doc)] as const
     )).pipe(Stream.flattenIterables)
@@ -71,10 +73,15 @@ const alterTables = (sql: SqlClient) =>
 export const addFacts = (sql: SqlClient): Effect.Effect<void, SqlError> =>
   Effect.gen(function*() {
     yield* alterTables(sql)
-    yield* Stream.runForEach(readOld(sql), ({ doc, role, scope, speaker, text }) =>
-      insertFacts(sql, scope, doc, extractFacts(text, { role: role ?? undefined, speaker: speaker ?? undefined })))
+    yield* Stream.runForEach(readOld(sql), ({ doc, id, role, scope, speaker, text }) =>
+      insertFacts(
+        sql,
+        clearSealer,
+        scope,
+        { doc, id },
+        extractFacts(text, { role: role ?? undefined, speaker: speaker ?? undefined })
+      ))
     const slots = yield* sql<{ readonly scope: number; readonly slot: string }>`
       SELECT scope, slot FROM vault_facts GROUP BY scope, slot HAVING count(*) > 1`
-    yield* Effect.forEach(slots, ({ scope, slot }) =>
-      settleSlots(sql, scope, [slot]), { discard: true })
+    yield* Effect.forEach(slots, ({ scope, slot }) => settleSlots(sql, clearSealer, scope, [slot]), { discard: true })
   })

@@ -6,13 +6,17 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type { CipherService } from "../Cipher.ts"
 import { ConfigurationError } from "../MemoryVaultError.ts"
-import type { StorageError } from "../MemoryVaultError.ts"
+import type { CipherError, StorageError } from "../MemoryVaultError.ts"
 import { guard } from "./memoryRows.ts"
 import { addFacts } from "./migrateFacts.ts"
+import { addKeys } from "./migrateKeys.ts"
 import { addSummaries, addSummaryVectors } from "./migrateSummaries.ts"
 import { moveTerms } from "./migrateTerms.ts"
 import { addVectors } from "./migrateVectors.ts"
+import { checkSealed, markSealed } from "./scopeKeys.ts"
 
 type Step = (sql: SqlClient.SqlClient) => Effect.Effect<void, SqlError>
 
@@ -86,45 +90,47 @@ const steps: ReadonlyArray<Step> = [
   addVectors,
   addSummaries,
   addSummaryVectors,
-  moveTerms
+  moveTerms,
+  addKeys
 ]
 
 /**
- * Brings the database to the newest version, or refuses it when it is newer still. Safe among processes: the first
- * statement of the transaction takes the write lock.
+ * Brings the database to the newest version, or refuses it when it is newer still, or encrypted otherwise than the cipher
+ * says; it is then left as it is. Whether a database is encrypted is settled when its tables are made. Safe among
+ * processes: the first statement of the transaction takes the write lock.
  *
  * @since 0.1.0
  */
-export const migrateSchema: Effect.Effect<
-  void,
-  StorageError | ConfigurationError,
-  SqlClient.SqlClient
-> = Effect.gen(
-  function*() {
+export const migrateSchema = (
+  cipher: Option.Option<CipherService>
+): Effect.Effect<void, StorageError | CipherError | ConfigurationError, SqlClient.SqlClient> =>
+  Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     yield* guard("migrate")(
       sql`CREATE TABLE IF NOT EXISTS vault_meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT`
     )
-    const found = yield* sql.withTransaction(Effect.gen(function*() {
+    yield* sql.withTransaction(Effect.gen(function*() {
       yield* sql`INSERT INTO vault_meta (key, value) VALUES ('schema', 0), ('change', 0) ON CONFLICT (key) DO NOTHING`
       const rows = yield* sql<{ readonly value: number }>`SELECT value FROM vault_meta WHERE key = 'schema'`
-      const version = rows[0]?.value ?? 0
-      yield* Effect.forEach(steps.slice(version), (step) => step(sql), { discard: true })
-      if (version < steps.length) yield* sql`UPDATE vault_meta SET value = ${steps.length} WHERE key = 'schema'`
-      return version
+      const found = rows[0]?.value ?? 0
+      if (found > steps.length) {
+        return yield* new ConfigurationError({ reason: "schema-too-new", found, supported: steps.length })
+      }
+      if (found > 0) yield* checkSealed(sql, cipher)
+      yield* Effect.forEach(steps.slice(found), (step) => step(sql), { discard: true })
+      if (found < steps.length) yield* sql`UPDATE vault_meta SET value = ${steps.length} WHERE key = 'schema'`
+      if (found === 0) yield* markSealed(sql, cipher)
     })).pipe(guard("migrate"))
-    if (found > steps.length) {
-      return yield* new ConfigurationError({ reason: "schema-too-new", found, supported: steps.length })
-    }
-  }
-)
+  })
 
 /**
  * Fails unless the tables are of exactly the newest version.
  *
  * @since 0.1.0
  */
-export const checkSchema = (sql: SqlClient.SqlClient): Effect.Effect<void, StorageError | ConfigurationError> =>
+export const checkSchema = (
+  sql: SqlClient.SqlClient
+): Effect.Effect<void, StorageError | CipherError | ConfigurationError> =>
   Effect.gen(function*() {
     const tables = yield* guard("verify")(sql`SELECT 1 FROM sqlite_schema WHERE name = 'vault_meta'`)
     const rows = tables.length === 0 ? [] : yield* guard("verify")(

@@ -78,5 +78,7 @@ export interface WorkerStart {
   readonly port: MessagePort
   /** Counts messages of the worker, so that a thread can wait for the next. */
   readonly signal: Int32Array
-  readonly options: SqliteOptions
+  readonly options: Omit<SqliteOptions, "masterKey">
+  /** Out of its wrapping, which does not reach another thread; the worker puts it into one of its own. */
+  readonly masterKey: Uint8Array | undefined
 }

@@ -10,18 +10,21 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { ReembedProgress } from "../Memory.ts"
-import type { EmbeddingError, StorageError } from "../MemoryVaultError.ts"
+import type { CipherError, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
 import type { VaultEmbedder } from "./embedMemories.ts"
 import { embedTexts, toBlob } from "./embedTexts.ts"
-import { guard, only } from "./memoryRows.ts"
+import { guard, memoryPlaces, only } from "./memoryRows.ts"
 import { readScope } from "./readMemories.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import type { Store } from "./scopeKeys.ts"
+import { opening } from "./sealFields.ts"
 import { takeLock } from "./writeMemories.ts"
 
 const batchSize = 64
 
 interface Text {
   readonly doc: number
+  readonly id: string
   readonly text: string
   readonly version: number
 }
@@ -44,13 +47,18 @@ const countOf = (sql: SqlClient, scope: number, embedder: number): Effect.Effect
   only(sql<ReembedProgress>`
     SELECT coalesce(sum(embedder IS ${embedder}), 0) AS done, count(*) AS total FROM vault_memories WHERE scope = ${scope}`)
 
-const readWaiting = (sql: SqlClient, scope: number, embedder: number, after: number) =>
-  sql<Text>`SELECT doc, text, version FROM vault_memories
-    WHERE scope = ${scope} AND doc > ${after} AND embedder IS NOT ${embedder} ORDER BY doc LIMIT ${batchSize}`
+const readWaiting = ({ keys, sql }: Store, scope: number, embedder: number, after: number) =>
+  keys.reading(scope, (sealer) =>
+    Effect.flatMap(
+      sql<Text>`SELECT doc, id, text, version FROM vault_memories
+    WHERE scope = ${scope} AND doc > ${after} AND embedder IS NOT ${embedder} ORDER BY doc LIMIT ${batchSize}`,
+      (rows) =>
+        opening(() => rows.map((row) => ({ ...row, text: sealer.openText(memoryPlaces(row.id).text, row.text) })))
+    ))
 
 /** A memory that was changed meanwhile got its vector with the change; one that is gone needs none. */
 const writeVectors = (
-  sql: SqlClient,
+  { keys, sql }: Store,
   scope: number,
   embedder: number,
   texts: ReadonlyArray<Text>,
@@ -58,27 +66,30 @@ const writeVectors = (
 ) =>
   sql.withTransaction(Effect.gen(function*() {
     const after = yield* takeLock(sql)
-    yield* Effect.forEach(texts, ({ doc, version }, i) =>
-      sql`UPDATE vault_memories SET vector = ${toBlob(vectors[i]!)}, embedder = ${embedder}
+    const sealer = yield* keys.of(scope)
+    yield* Effect.forEach(texts, ({ doc, id, version }, i) =>
+      sql`UPDATE vault_memories SET vector = ${
+        sealer.sealBytes(memoryPlaces(id).vector, toBlob(vectors[i]!))
+      }, embedder = ${embedder}
         WHERE doc = ${doc} AND scope = ${scope} AND version = ${version}`, { discard: true })
     yield* sql`UPDATE vault_scopes SET version = ${after}, removed = ${after}
       WHERE id = ${scope} AND embedder = ${embedder}`
   }))
 
 const convert = (
-  sql: SqlClient,
+  store: Store,
   scope: number,
   { id, service }: VaultEmbedder
-): Stream.Stream<ReembedProgress, EmbeddingError | StorageError> =>
+): Stream.Stream<ReembedProgress, EmbeddingError | StorageError | CipherError> =>
   Stream.paginateEffect(0, (after) =>
     Effect.gen(function*() {
-      const waiting = yield* guard("reembed")(readWaiting(sql, scope, id, after))
+      const waiting = yield* guard("reembed")(readWaiting(store, scope, id, after))
       const last = waiting.at(-1)
       if (last !== undefined) {
         const vectors = yield* embedTexts(service, waiting.map(({ text }) => text))
-        yield* guard("reembed")(writeVectors(sql, scope, id, waiting, vectors))
+        yield* guard("reembed")(writeVectors(store, scope, id, waiting, vectors))
       }
-      const progress = yield* guard("reembed")(countOf(sql, scope, id))
+      const progress = yield* guard("reembed")(countOf(store.sql, scope, id))
       return [progress, waiting.length < batchSize ? Option.none() : Option.some(last?.doc ?? after)] as const
     }))
 
@@ -86,11 +97,11 @@ const convert = (
  * @since 0.1.0
  */
 export const reembedScope = (
-  sql: SqlClient,
+  store: Store,
   key: ScopeKey,
   embedder: VaultEmbedder
-): Stream.Stream<ReembedProgress, EmbeddingError | StorageError> =>
+): Stream.Stream<ReembedProgress, EmbeddingError | StorageError | CipherError> =>
   Stream.unwrap(
-    Effect.map(guard("reembed")(takeOver(sql, key, embedder.id)), (scope) =>
-      scope === undefined ? Stream.make({ done: 0, total: 0 }) : convert(sql, scope, embedder))
+    Effect.map(guard("reembed")(takeOver(store.sql, key, embedder.id)), (scope) =>
+      scope === undefined ? Stream.make({ done: 0, total: 0 }) : convert(store, scope, embedder))
   )

@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
@@ -15,13 +14,14 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { JobId } from "../Compressor.ts"
-import { CompressionError, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
+import { CipherError, CompressionError, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
 import { compressSession, minTokens, yieldToOthers } from "./compressSession.ts"
 import type { Tools } from "./compressSession.ts"
 import { advanceJob, claimJob, endJob, hasOpenJobs, leaseMillis, nextLease } from "./jobRows.ts"
 import type { JobRow, Progress } from "./jobRows.ts"
 import { makeJobId } from "./makeId.ts"
 import { guard } from "./memoryRows.ts"
+import type { Store } from "./scopeKeys.ts"
 import { areUnchanged, deleteSummaries, nextStale, readPending, readSources, replaceSummaries } from "./summaryRows.ts"
 import type { Method, NewSummary, Source } from "./summaryRows.ts"
 import { takeLock } from "./writeMemories.ts"
@@ -38,9 +38,7 @@ export interface JobRunner {
   readonly nextEnd: Effect.Effect<void>
 }
 
-interface Parts extends Tools {
-  readonly sql: SqlClient
-}
+interface Parts extends Tools, Store {}
 
 interface Work {
   readonly id: string
@@ -59,7 +57,7 @@ const decodeSessions = Schema.decodeUnknownOption(Schema.parseJson(Schema.Array(
 /** Nothing of what the compressor was given may come out by way of its own error. */
 const reasonOf = (error: unknown): string => isOurs(error) ? error.message : "the compressor died"
 
-const isOurs = Schema.is(Schema.Union(CompressionError, EmbeddingError, StorageError))
+const isOurs = Schema.is(Schema.Union(CipherError, CompressionError, EmbeddingError, StorageError))
 
 const methodOf = ({ compressor, embedder }: Parts, ratio: number): Method => ({
   ratio,
@@ -98,7 +96,7 @@ const writeSummaries = (
     yield* checkOwner(parts, work, measure(made.sources, made.summaries))
     // Nothing is left of the session, perhaps not even its scope.
     if (made.sources.length === 0) return yield* Effect.as(deleteSummaries(parts.sql, scope, session), true)
-    yield* replaceSummaries(parts.sql, scope, session, made.summaries, {
+    yield* replaceSummaries(parts, scope, session, made.summaries, {
       ...method,
       memories: made.sources.length,
       change
@@ -111,10 +109,10 @@ const compressOne = (
   parts: Parts,
   target: { readonly scope: number; readonly session: string; readonly method: Method },
   work: Work | undefined
-): Effect.Effect<void, CompressionError | EmbeddingError | StorageError | LostJob> =>
+): Effect.Effect<void, CompressionError | EmbeddingError | CipherError | StorageError | LostJob> =>
   Effect.gen(function*() {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const sources = yield* guard("compress")(readSources(parts.sql, target.scope, target.session))
+      const sources = yield* guard("compress")(readSources(parts, target.scope, target.session))
       const summaries = yield* compressSession(sources, target.method.ratio, parts)
       if (yield* writeSummaries(parts, target, { sources, summaries }, work)) return
     }
@@ -124,7 +122,7 @@ const rehearse = (parts: Parts, job: JobRow, sessions: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     let total: Progress = { ...noProgress, pending: sessions.length }
     for (const session of sessions) {
-      const sources = yield* guard("compress")(readSources(parts.sql, job.scope, session))
+      const sources = yield* guard("compress")(readSources(parts, job.scope, session))
       const one = measure(sources, yield* compressSession(sources, job.ratio, parts))
       total = {
         pending: sessions.length,
@@ -182,7 +180,9 @@ const superviseJob = (parts: Parts, job: JobRow, work: Work, stopped: Effect.Eff
   )
 
 /** Sessions that lost their summaries get new ones, or none where too little is left of them. */
-const rewriteStale = (parts: Parts): Effect.Effect<void, CompressionError | EmbeddingError | StorageError | LostJob> =>
+const rewriteStale = (
+  parts: Parts
+): Effect.Effect<void, CompressionError | EmbeddingError | CipherError | StorageError | LostJob> =>
   Effect.gen(function*() {
     const { sql } = parts
     while (true) {

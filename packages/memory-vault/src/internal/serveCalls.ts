@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -57,7 +58,10 @@ class CallServer {
 
   constructor(start: WorkerStart) {
     this.#start = start
-    this.#runtime = ManagedRuntime.make(layerSqlite(start.options))
+    this.#runtime = ManagedRuntime.make(layerSqlite({
+      ...start.options,
+      masterKey: start.masterKey && Redacted.make(start.masterKey)
+    }))
   }
 
   readonly take = (message: ToWorker): void => {

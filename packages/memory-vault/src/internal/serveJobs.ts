@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import type { CompressionJob, CompressOptions, JobId, SummaryId } from "../Compressor.ts"
 import type { UserMemory } from "../MemoryVault.ts"
 import { CompressionError, JobNotFound } from "../MemoryVaultError.ts"
-import type { StorageError } from "../MemoryVaultError.ts"
+import type { CipherError, StorageError } from "../MemoryVaultError.ts"
 import * as Telemetry from "../Telemetry.ts"
 import { cancelJob, enqueueJob, readJob } from "./jobRows.ts"
 import { makeJobId } from "./makeId.ts"
@@ -26,15 +26,15 @@ const pageSize = 128
 /**
  * @since 0.1.0
  */
-export const makeCompress = (key: ScopeKey, { jobs, sql }: VaultParts): UserMemory["compress"] =>
+export const makeCompress = (key: ScopeKey, parts: VaultParts): UserMemory["compress"] =>
   Effect.fn(Telemetry.spans.compress)(function*(options: CompressOptions = {}) {
     const ratio = options.ratio ?? defaultRatio
     if (!(ratio >= 0.05 && ratio <= 0.9)) return yield* new CompressionError({ reason: "ratio" })
     const now = yield* Clock.currentTimeMillis
     const id = yield* makeJobId(now)
     const job = { id, sessions: options.sessions, ratio, dryRun: options.dryRun ?? false }
-    const queued = yield* guard("compress")(enqueueJob(sql, key, job, now))
-    yield* jobs.wake
+    const queued = yield* guard("compress")(enqueueJob(parts, key, job, now))
+    yield* parts.jobs.wake
     return queued
   })
 
@@ -45,7 +45,7 @@ const isOpen = ({ state }: CompressionJob): boolean => state === "queued" || sta
  */
 export const makeJobs = (key: ScopeKey, { jobs, sql }: VaultParts): UserMemory["jobs"] => {
   const status = (id: JobId) => guard("jobs.status")(readJob(sql, key, id))
-  const awaitEnd = (id: JobId): Effect.Effect<CompressionJob, JobNotFound | StorageError> =>
+  const awaitEnd = (id: JobId): Effect.Effect<CompressionJob, JobNotFound | StorageError | CipherError> =>
     Effect.gen(function*() {
       while (true) {
         const found = yield* status(id)
@@ -69,14 +69,14 @@ export const makeJobs = (key: ScopeKey, { jobs, sql }: VaultParts): UserMemory["
 /**
  * @since 0.1.0
  */
-export const makeSummaries = (key: ScopeKey, { sql }: VaultParts): UserMemory["summaries"] => ({
+export const makeSummaries = (key: ScopeKey, parts: VaultParts): UserMemory["summaries"] => ({
   list: (sessionId) =>
     Stream.paginateChunkEffect(-Infinity, (after) =>
       Effect.map(
-        guard("summaries.list")(readSummaryPage(sql, key, sessionId, { after, size: pageSize })),
+        guard("summaries.list")(readSummaryPage(parts, key, sessionId, { after, size: pageSize })),
         ([summaries, next]) => [Chunk.unsafeFromArray(summaries), next] as const
       )),
   sources: Effect.fn(Telemetry.spans.summarySources)((id: SummaryId) =>
-    guard("summaries.sources")(readSourcesOf(sql, key, id))
+    guard("summaries.sources")(readSourcesOf(parts, key, id))
   )
 })

@@ -30,11 +30,11 @@ export const makeProcedural = (key: ScopeKey, parts: VaultParts): UserMemory["pr
   upsert: Effect.fn(Telemetry.spans.upsertProcedure)(function*(procedure) {
     const checked = yield* prepareNote(procedure, parts)
     const now = yield* Clock.currentTimeMillis
-    return yield* guard("procedural.upsert")(upsertProcedure(parts.sql, key, checked, now))
+    return yield* guard("procedural.upsert")(upsertProcedure(parts, key, checked, now))
   }),
-  list: () => Stream.fromIterableEffect(guard("procedural.list")(readProcedures(parts.sql, key))),
+  list: () => Stream.fromIterableEffect(guard("procedural.list")(readProcedures(parts, key))),
   delete: Effect.fn(Telemetry.spans.deleteProcedure)((name: string) =>
-    guard("procedural.delete")(deleteProcedure(parts.sql, key, name))
+    guard("procedural.delete")(deleteProcedure(parts, key, name))
   )
 })
 
@@ -49,17 +49,17 @@ export const makeWorking = (key: ScopeKey, parts: VaultParts): UserMemory["worki
     const now = yield* Clock.currentTimeMillis
     const expiresAt = now + Math.min(Duration.toMillis(note.ttl ?? defaultTtl), Number.MAX_SAFE_INTEGER - now)
     return yield* guard("working.set")(
-      setNote(parts.sql, key, session, { ...checked, expiresAt: Math.floor(expiresAt) }, now)
+      setNote(parts, key, session, { ...checked, expiresAt: Math.floor(expiresAt) }, now)
     )
   }),
   get: Effect.fn(Telemetry.spans.getNote)(function*(name) {
     const now = yield* Clock.currentTimeMillis
-    return yield* guard("working.get")(readNote(parts.sql, key, session, name, now))
+    return yield* guard("working.get")(readNote(parts, key, session, name, now))
   }),
   list: () =>
     Stream.fromIterableEffect(Effect.flatMap(
       Clock.currentTimeMillis,
-      (now) => guard("working.list")(readNotes(parts.sql, key, session, now))
+      (now) => guard("working.list")(readNotes(parts, key, session, now))
     )),
   clear: Effect.flatMap(
     Clock.currentTimeMillis,

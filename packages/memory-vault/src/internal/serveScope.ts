@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Arr from "effect/Array"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
@@ -49,6 +48,7 @@ import { reembedScope } from "./reembedScope.ts"
 import { readHistory, updateMemory } from "./reviseMemory.ts"
 import type { JobRunner } from "./runJobs.ts"
 import type { ScopeKey } from "./scopeKey.ts"
+import type { Store } from "./scopeKeys.ts"
 import { makeCompress, makeJobs, makeSummaries } from "./serveJobs.ts"
 import { makeProcedural, makeWorking } from "./serveNotes.ts"
 import { makeSession } from "./serveSession.ts"
@@ -60,8 +60,7 @@ import { insertMemories, removeMemory, removeScope, truncateLog } from "./writeM
  *
  * @since 0.1.0
  */
-export interface VaultParts {
-  readonly sql: SqlClient
+export interface VaultParts extends Store {
   readonly cache: IndexCache
   readonly count: (text: string) => number
   readonly rules: ReadonlyArray<ClassifierRule>
@@ -116,7 +115,7 @@ const saveBatch = (key: ScopeKey, parts: VaultParts) =>
     const all = prepared.flatMap(({ memories }) => memories)
     const vectors = yield* embedTexts(parts.embedder.service, all.map(({ text }) => text))
     const embedded = Arr.zipWith(all, vectors, (draft, vector) => ({ ...draft, vector }))
-    const written = yield* guard("save")(insertMemories(parts.sql, key, parts.embedder, embedded, parts.maxMemories))
+    const written = yield* guard("save")(insertMemories(parts, key, parts.embedder, embedded, parts.maxMemories))
     parts.cache.apply(key, written)
     let from = 0
     const results = prepared.map(({ blocks, memories: drafts }): SaveResult => {
@@ -228,7 +227,7 @@ const recall = (key: ScopeKey, parts: VaultParts) =>
     const query = typeof input === "string" ? { query: input } : input
     const { share, tokenBudget, topK } = yield* checkQuery(query)
     const { best, entries, hasProcedures } = yield* findEntries(key, parts, query, topK)
-    const procedures = share === 0 || !hasProcedures ? [] : yield* guard("recall")(readProcedures(parts.sql, key))
+    const procedures = share === 0 || !hasProcedures ? [] : yield* guard("recall")(readProcedures(parts, key))
     const fitted = yield* fitShared(
       { items: procedures.map(PromptBlock.fromProcedure), share },
       entries.map(({ item }) => item),
@@ -253,11 +252,11 @@ const recall = (key: ScopeKey, parts: VaultParts) =>
     return result
   })
 
-const list = (key: ScopeKey, { sql }: VaultParts) => (filter: MemoryFilter = {}) =>
+const list = (key: ScopeKey, parts: VaultParts) => (filter: MemoryFilter = {}) =>
   Stream.unwrap(
     Effect.map(toRowFilter(filter), (rowFilter) =>
       Stream.paginateChunkEffect(Infinity, (before) =>
-        guard("list")(readPage(sql, key, rowFilter, { before, size: pageSize })).pipe(
+        guard("list")(readPage(parts, key, rowFilter, { before, size: pageSize })).pipe(
           Effect.map(([memories, next]) =>
             [Chunk.unsafeFromArray(memories), next] as const
           ),
@@ -299,33 +298,33 @@ export const makeUserMemory = (key: ScopeKey, parts: VaultParts): UserMemory => 
     jobs: makeJobs(key, parts),
     summaries: makeSummaries(key, parts),
     recall: recall(key, parts),
-    get: Effect.fn(Telemetry.spans.get)((id: MemoryId) => guard("get")(readMemory(parts.sql, key, id))),
+    get: Effect.fn(Telemetry.spans.get)((id: MemoryId) => guard("get")(readMemory(parts, key, id))),
     update: Effect.fn(Telemetry.spans.update)((id: MemoryId, change: MemoryChange) =>
-      updateMemory(parts.sql, key, parts, id, change).pipe(
+      updateMemory(parts, key, parts, id, change).pipe(
         Effect.tap(({ version }) => parts.changes.publish(key, { _tag: "Updated", id, version })),
         Effect.tap(parts.jobs.wake)
       )
     ),
-    history: Effect.fn(Telemetry.spans.history)((id: MemoryId) => guard("history")(readHistory(parts.sql, key, id))),
+    history: Effect.fn(Telemetry.spans.history)((id: MemoryId) => guard("history")(readHistory(parts, key, id))),
     list: list(key, parts),
     forget: Effect.fn(Telemetry.spans.forget)(function*(id: MemoryId) {
-      const removed = yield* guard("forget")(removeMemory(parts.sql, key, id))
+      const removed = yield* guard("forget")(removeMemory(parts, key, id))
       if (removed) yield* Metric.increment(Telemetry.forgotten)
       if (removed) yield* parts.changes.publish(key, { _tag: "Forgotten", id })
       if (removed) yield* parts.jobs.wake
       return removed
     }),
     forgetAll: forgetAll(key, parts),
-    export: exportScope(parts.sql, key),
+    export: exportScope(parts, key),
     import: (lines) =>
-      importScope(parts.sql, key, parts, lines).pipe(
+      importScope(parts, key, parts, lines).pipe(
         Effect.tap((report) => parts.changes.publish(key, { _tag: "Imported", report })),
         Effect.tap(parts.jobs.wake),
         Effect.withSpan(Telemetry.spans.import)
       ),
-    reembed: () => reembedScope(parts.sql, key, parts.embedder),
+    reembed: () => reembedScope(parts, key, parts.embedder),
     changes: parts.changes.subscribe(key),
-    stats: guard("stats")(readStats(parts.sql, key)).pipe(Effect.withSpan(Telemetry.spans.stats)),
+    stats: guard("stats")(readStats(parts, key)).pipe(Effect.withSpan(Telemetry.spans.stats)),
     procedural: makeProcedural(key, parts)
   }
 }

@@ -5,11 +5,10 @@
  *
  * @since 0.1.0
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
 import * as Effect from "effect/Effect"
 import type { Summary } from "../Compressor.ts"
 import type { RecalledMemory } from "../Memory.ts"
-import type { EmbeddingError, StorageError } from "../MemoryVaultError.ts"
+import type { CipherError, EmbeddingError, StorageError } from "../MemoryVaultError.ts"
 import * as PromptBlock from "../PromptBlock.ts"
 import type { PromptFormat, PromptItem } from "../PromptBlock.ts"
 import type { CurrentIndex } from "./cacheIndexes.ts"
@@ -19,6 +18,7 @@ import { embedMeaning } from "./findMemories.ts"
 import type { IndexedMemory } from "./indexScope.ts"
 import { guard } from "./memoryRows.ts"
 import { rankMemories } from "./rankMemories.ts"
+import type { Store } from "./scopeKeys.ts"
 import { readQuoting, readSummaries } from "./summaryRows.ts"
 import type { SummaryWithSources } from "./summaryRows.ts"
 
@@ -43,8 +43,7 @@ export interface Best {
   readonly recalled: RecalledMemory
 }
 
-interface Parts {
-  readonly sql: SqlClient
+interface Parts extends Store {
   readonly summaries: SummaryCache
   readonly embedder: VaultEmbedder
 }
@@ -82,15 +81,16 @@ const isAllowed = ({ accepts, current }: Request) => ({ sources }: SummaryWithSo
   })
 
 /** Those that match the query by themselves, best first. */
-const findWanted = ({ embedder, sql, summaries }: Parts, request: Request) =>
+const findWanted = (parts: Parts, request: Request) =>
   Effect.gen(function*() {
+    const { embedder, summaries } = parts
     const { current, query, wanted } = request
     if (wanted === 0) return []
     const index = yield* summaries.get(current.scope, embedder.id)
-    const meaning = yield* embedMeaning(index, current, { embedder, sql }, query)
+    const meaning = yield* embedMeaning(index, current, parts, query)
     const ranked = rankMemories(index, query, { limit: index.memories.length, accepts: () => true, meaning })
     const docs = ranked.map(({ memory }) => memory.doc)
-    const found = yield* guard("recall")(readSummaries(sql, current.scope, docs))
+    const found = yield* guard("recall")(readSummaries(parts, current.scope, docs))
     const byDoc = new Map(found.map((one) => [one.doc, one]))
     return docs.flatMap((doc) => byDoc.get(doc) ?? []).filter(isAllowed(request)).slice(0, wanted)
   })
@@ -110,12 +110,11 @@ const costOf = (items: ReadonlyArray<PromptItem>, { count, format }: Request): n
 export const placeSummaries = (
   parts: Parts,
   request: Request
-): Effect.Effect<ReadonlyArray<BlockEntry>, EmbeddingError | StorageError> =>
+): Effect.Effect<ReadonlyArray<BlockEntry>, EmbeddingError | CipherError | StorageError> =>
   Effect.gen(function*() {
-    const { sql } = parts
     const { best, current } = request
     const wanted = yield* findWanted(parts, request)
-    const quoting = yield* guard("recall")(readQuoting(sql, current.scope, best.map(({ doc }) => doc)))
+    const quoting = yield* guard("recall")(readQuoting(parts, current.scope, best.map(({ doc }) => doc)))
     const toEntry = (one: SummaryWithSources): BlockEntry => {
       const item = PromptBlock.fromSummary(one.summary)
       const memories = best.flatMap(({ doc, recalled }) => one.quoted.has(doc) ? [recalled] : [])

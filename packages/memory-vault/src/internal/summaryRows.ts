@@ -17,7 +17,10 @@ import { toBlob } from "./embedTexts.ts"
 import { memoryColumns, toMemory } from "./memoryRows.ts"
 import type { MemoryRow } from "./memoryRows.ts"
 import type { ScopeKey } from "./scopeKey.ts"
-import { encodeTerms } from "./storedTerms.ts"
+import type { Store } from "./scopeKeys.ts"
+import { opening, placeOf } from "./sealFields.ts"
+import type { Sealer } from "./sealFields.ts"
+import { sealTerms } from "./storedTerms.ts"
 
 interface SummaryRow {
   readonly doc: number
@@ -32,10 +35,22 @@ interface SummaryRow {
 
 const summaryColumns = "doc, id, session, text, tokens, source_tokens, at, created_at"
 
-const toSummary = (row: SummaryRow): Summary => ({
+/**
+ * What of a summary is sealed, each field in the place of its summary.
+ *
+ * @since 0.1.0
+ */
+export const summaryPlaces = (id: string) => ({
+  text: placeOf("summary.text", id),
+  terms: placeOf("summary.terms", id),
+  vector: placeOf("summary.vector", id)
+})
+
+/** Throws `CipherError`. */
+const toSummary = (sealer: Sealer, row: SummaryRow): Summary => ({
   id: SummaryId.make(row.id, { disableValidation: true }),
   sessionId: row.session,
-  text: row.text,
+  text: sealer.openText(summaryPlaces(row.id).text, row.text),
   tokens: row.tokens,
   sourceTokens: row.source_tokens,
   eventTime: DateTime.unsafeMake(row.at),
@@ -87,15 +102,16 @@ export interface Method {
  * @since 0.1.0
  */
 export const readSources = (
-  sql: SqlClient,
+  { keys, sql }: Store,
   scope: number,
   session: string
 ): Effect.Effect<ReadonlyArray<Source>, SqlError> =>
-  Effect.flatMap(
-    sql<MemoryRow>`SELECT ${sql.literal(memoryColumns)} FROM vault_memories
+  keys.reading(scope, (sealer) =>
+    Effect.flatMap(
+      sql<MemoryRow>`SELECT ${sql.literal(memoryColumns)} FROM vault_memories
       WHERE scope = ${scope} AND session = ${session} AND valid_to IS NULL ORDER BY doc`,
-    (rows) => Either.all(rows.map((row) => Either.map(toMemory(row), (memory) => ({ doc: row.doc, memory }))))
-  )
+      (rows) => Either.all(rows.map((row) => Either.map(toMemory(sealer)(row), (memory) => ({ doc: row.doc, memory }))))
+    ))
 
 /**
  * Sessions whose summaries are not what they would be by this method, first begun first. A session of less than
@@ -149,16 +165,21 @@ export const areUnchanged = (
 
 const insertSummary = (
   sql: SqlClient,
+  sealer: Sealer,
   scope: number,
   session: string,
   one: NewSummary,
   { change, embedder }: { readonly change: number; readonly embedder: number }
 ) =>
   Effect.gen(function*() {
+    const places = summaryPlaces(one.id)
     const [row] = yield* sql<{ readonly doc: number }>`INSERT INTO vault_summaries
         (scope, id, session, text, terms, tokens, source_tokens, at, created_at, change, embedder, vector)
-      VALUES (${scope}, ${one.id}, ${session}, ${one.text}, ${encodeTerms(one.terms)}, ${one.tokens},
-        ${one.sourceTokens}, ${one.at}, ${one.createdAt}, ${change}, ${embedder}, ${toBlob(one.vector)}) RETURNING doc`
+      VALUES (${scope}, ${one.id}, ${session}, ${sealer.sealText(places.text, one.text)},
+        ${sealTerms(sealer, places.terms, one.terms)}, ${one.tokens},
+        ${one.sourceTokens}, ${one.at}, ${one.createdAt}, ${change}, ${embedder}, ${
+      sealer.sealBytes(places.vector, toBlob(one.vector))
+    }) RETURNING doc`
     const sources = JSON.stringify(one.sources.map(({ doc, quoted }) => [doc, Number(quoted)]))
     yield* sql`INSERT INTO vault_summary_sources (summary, source, quoted)
       SELECT ${row?.doc ?? null}, value ->> 0, value ->> 1 FROM json_each(${sources})`
@@ -187,7 +208,7 @@ export const deleteSummaries = (sql: SqlClient, scope: number, session?: string)
  * @since 0.1.0
  */
 export const replaceSummaries = (
-  sql: SqlClient,
+  { keys, sql }: Store,
   scope: number,
   session: string,
   summaries: ReadonlyArray<NewSummary>,
@@ -195,7 +216,8 @@ export const replaceSummaries = (
 ): Effect.Effect<void, SqlError> =>
   Effect.gen(function*() {
     yield* deleteSummaries(sql, scope, session)
-    yield* Effect.forEach(summaries, (one) => insertSummary(sql, scope, session, one, made), { discard: true })
+    const sealer = yield* keys.of(scope)
+    yield* Effect.forEach(summaries, (one) => insertSummary(sql, sealer, scope, session, one, made), { discard: true })
     yield* sql`INSERT INTO vault_compressed (scope, session, ratio, compressor, memories, stale)
       VALUES (${scope}, ${session}, ${made.ratio}, ${made.compressor}, ${made.memories}, 0)`
   })
@@ -229,22 +251,23 @@ const ownScope = (sql: SqlClient, key: ScopeKey) =>
  * @since 0.1.0
  */
 export const readSummaryPage = (
-  sql: SqlClient,
+  { keys, sql }: Store,
   key: ScopeKey,
   session: string | undefined,
   page: { readonly after: number; readonly size: number }
 ): Effect.Effect<readonly [ReadonlyArray<Summary>, Option.Option<number>], SqlError> =>
-  Effect.map(
-    sql<SummaryRow>`SELECT ${sql.literal(summaryColumns)} FROM vault_summaries
+  keys.reading(key, (sealer) =>
+    Effect.flatMap(
+      sql<SummaryRow>`SELECT ${sql.literal(summaryColumns)} FROM vault_summaries
       WHERE scope = ${ownScope(sql, key)} AND doc > ${page.after}
         ${session === undefined ? sql`` : sql`AND session = ${session}`}
       ORDER BY doc LIMIT ${page.size}`,
-    (rows) =>
-      [
-        rows.map(toSummary),
-        rows.length < page.size ? Option.none() : Option.fromNullable(rows.at(-1)?.doc)
-      ] as const
-  )
+      (rows) =>
+        opening(() => [
+          rows.map((row) => toSummary(sealer, row)),
+          rows.length < page.size ? Option.none() : Option.fromNullable(rows.at(-1)?.doc)
+        ])
+    ))
 
 /**
  * The memories that a summary was made from, in order; none where the scope has no such summary.
@@ -252,18 +275,19 @@ export const readSummaryPage = (
  * @since 0.1.0
  */
 export const readSourcesOf = (
-  sql: SqlClient,
+  { keys, sql }: Store,
   key: ScopeKey,
   id: SummaryId
 ): Effect.Effect<ReadonlyArray<Memory>, SqlError> =>
-  Effect.flatMap(
-    sql<MemoryRow>`SELECT ${sql.literal(memoryColumns)} FROM vault_memories
+  keys.reading(key, (sealer) =>
+    Effect.flatMap(
+      sql<MemoryRow>`SELECT ${sql.literal(memoryColumns)} FROM vault_memories
       WHERE doc IN (SELECT s.source FROM vault_summary_sources s JOIN vault_summaries t ON t.doc = s.summary
           WHERE t.id = ${id} AND t.scope = ${ownScope(sql, key)})
         AND +scope = ${ownScope(sql, key)}
       ORDER BY doc`,
-    (rows) => Either.all(rows.map(toMemory))
-  )
+      (rows) => Either.all(rows.map(toMemory(sealer)))
+    ))
 
 /**
  * A summary and the places of all memories that it was made from.
@@ -282,24 +306,25 @@ interface LinkRow extends SummaryRow {
   readonly quoted: number
 }
 
-const group = (rows: ReadonlyArray<LinkRow>): ReadonlyArray<SummaryWithSources> => {
-  const found = new Map<
-    number,
-    { readonly row: LinkRow; readonly sources: Array<number>; readonly quoted: Set<number> }
-  >()
-  for (const row of rows) {
-    const one = found.get(row.doc) ?? { row, sources: [], quoted: new Set() }
-    found.set(row.doc, one)
-    one.sources.push(row.source)
-    if (row.quoted === 1) one.quoted.add(row.source)
-  }
-  return Array.from(found.values(), ({ quoted, row, sources }) => ({
-    doc: row.doc,
-    summary: toSummary(row),
-    sources,
-    quoted
-  }))
-}
+const group = (sealer: Sealer) => (rows: ReadonlyArray<LinkRow>) =>
+  opening((): ReadonlyArray<SummaryWithSources> => {
+    const found = new Map<
+      number,
+      { readonly row: LinkRow; readonly sources: Array<number>; readonly quoted: Set<number> }
+    >()
+    for (const row of rows) {
+      const one = found.get(row.doc) ?? { row, sources: [], quoted: new Set() }
+      found.set(row.doc, one)
+      one.sources.push(row.source)
+      if (row.quoted === 1) one.quoted.add(row.source)
+    }
+    return Array.from(found.values(), ({ quoted, row, sources }) => ({
+      doc: row.doc,
+      summary: toSummary(sealer, row),
+      sources,
+      quoted
+    }))
+  })
 
 const linkColumns = "t.doc, t.id, t.session, t.text, t.tokens, t.source_tokens, t.at, t.created_at, s.source, s.quoted"
 
@@ -309,18 +334,19 @@ const linkColumns = "t.doc, t.id, t.session, t.text, t.tokens, t.source_tokens, 
  * @since 0.1.0
  */
 export const readQuoting = (
-  sql: SqlClient,
+  { keys, sql }: Store,
   scope: number,
   docs: ReadonlyArray<number>
 ): Effect.Effect<ReadonlyArray<SummaryWithSources>, SqlError> =>
-  Effect.map(
-    sql<LinkRow>`SELECT ${sql.literal(linkColumns)}
+  keys.reading(scope, (sealer) =>
+    Effect.flatMap(
+      sql<LinkRow>`SELECT ${sql.literal(linkColumns)}
       FROM vault_summaries t JOIN vault_summary_sources s ON s.summary = t.doc
       WHERE t.scope = ${scope} AND t.doc IN (SELECT summary FROM vault_summary_sources
         WHERE quoted = 1 AND source IN (SELECT value FROM json_each(${JSON.stringify(docs)})))
       ORDER BY t.doc, s.source`,
-    group
-  )
+      group(sealer)
+    ))
 
 /**
  * The summaries in these places, in no order.
@@ -328,14 +354,15 @@ export const readQuoting = (
  * @since 0.1.0
  */
 export const readSummaries = (
-  sql: SqlClient,
+  { keys, sql }: Store,
   scope: number,
   docs: ReadonlyArray<number>
 ): Effect.Effect<ReadonlyArray<SummaryWithSources>, SqlError> =>
-  Effect.map(
-    sql<LinkRow>`SELECT ${sql.literal(linkColumns)}
+  keys.reading(scope, (sealer) =>
+    Effect.flatMap(
+      sql<LinkRow>`SELECT ${sql.literal(linkColumns)}
       FROM vault_summaries t JOIN vault_summary_sources s ON s.summary = t.doc
       WHERE t.scope = ${scope} AND t.doc IN (SELECT value FROM json_each(${JSON.stringify(docs)}))
       ORDER BY t.doc, s.source`,
-    group
-  )
+      group(sealer)
+    ))

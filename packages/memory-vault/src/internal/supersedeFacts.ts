@@ -9,6 +9,8 @@ import type { SqlError } from "@effect/sql/SqlError"
 import * as Effect from "effect/Effect"
 import type { MemoryId } from "../Memory.ts"
 import type { Fact } from "./extractFacts.ts"
+import { opening, placeOf } from "./sealFields.ts"
+import type { Sealer } from "./sealFields.ts"
 
 interface FactRow {
   readonly doc: number
@@ -55,12 +57,27 @@ const validityOf = (row: FactRow, later: ReadonlyArray<FactRow>): Validity => {
     : { doc: row.doc, id: row.id, validTo: next.valid_from, supersededBy: next.id }
 }
 
-const settleSlot = (sql: SqlClient, scope: number, slot: string): Effect.Effect<ReadonlyArray<Validity>, SqlError> =>
+const slotPlace = placeOf("fact.slot")
+const valuePlace = (id: string, slot: string): string => placeOf("fact.value", id, slot)
+
+const settleSlot = (
+  sql: SqlClient,
+  sealer: Sealer,
+  scope: number,
+  slot: string
+): Effect.Effect<ReadonlyArray<Validity>, SqlError> =>
   Effect.gen(function*() {
-    const rows = yield* sql<FactRow>`
+    const stored = yield* sql<FactRow>`
       SELECT f.doc, m.id, f.value, f.holds, f.whole, f.ends, m.valid_from, m.stated_to, m.valid_to, m.superseded_by
       FROM vault_facts f JOIN vault_memories m ON m.doc = f.doc
-      WHERE f.scope = ${scope} AND f.slot = ${slot} ORDER BY m.valid_from, f.doc`
+      WHERE f.scope = ${scope} AND f.slot = ${sealer.sealText(slotPlace, slot)} ORDER BY m.valid_from, f.doc`
+    const rows = !sealer.sealed ?
+      stored :
+      yield* opening(() =>
+        stored.map((row): FactRow =>
+          Object.assign(row, { value: sealer.openText(valuePlace(row.id, slot), row.value) })
+        )
+      )
     const changed = rows.flatMap((row, i) => {
       const validity = validityOf(row, rows.slice(i + 1))
       return validity.validTo === row.valid_to && validity.supersededBy === row.superseded_by ? [] : [validity]
@@ -83,25 +100,32 @@ const settleSlot = (sql: SqlClient, scope: number, slot: string): Effect.Effect<
  */
 export const settleSlots = (
   sql: SqlClient,
+  sealer: Sealer,
   scope: number,
   slots: Iterable<string>
 ): Effect.Effect<ReadonlyArray<Validity>, SqlError> =>
-  Effect.map(Effect.forEach(new Set(slots), (slot) => settleSlot(sql, scope, slot)), (changed) => changed.flat())
+  Effect.map(
+    Effect.forEach(new Set(slots), (slot) => settleSlot(sql, sealer, scope, slot)),
+    (changed) => changed.flat()
+  )
 
 /**
  * @since 0.1.0
  */
 export const insertFacts = (
   sql: SqlClient,
+  sealer: Sealer,
   scope: number,
-  doc: number,
+  { doc, id }: { readonly doc: number; readonly id: string },
   facts: ReadonlyArray<Fact>
 ): Effect.Effect<void, SqlError> =>
   Effect.forEach(
     facts,
     ({ ends, holds, slot, value, whole }) =>
       sql`INSERT INTO vault_facts (scope, slot, doc, value, holds, whole, ends)
-      VALUES (${scope}, ${slot}, ${doc}, ${value}, ${Number(holds)}, ${Number(whole)}, ${Number(ends)})
+      VALUES (${scope}, ${sealer.sealText(slotPlace, slot)}, ${doc}, ${sealer.sealText(valuePlace(id, slot), value)}, ${
+        Number(holds)
+      }, ${Number(whole)}, ${Number(ends)})
       ON CONFLICT DO NOTHING`,
     { discard: true }
   )
@@ -113,10 +137,11 @@ export const insertFacts = (
  */
 export const deleteFacts = (
   sql: SqlClient,
+  sealer: Sealer,
   scope: number,
   doc: number
 ): Effect.Effect<ReadonlyArray<string>, SqlError> =>
-  Effect.map(
+  Effect.flatMap(
     sql<{ readonly slot: string }>`DELETE FROM vault_facts WHERE doc = ${doc} AND scope = ${scope} RETURNING slot`,
-    (rows) => rows.map(({ slot }) => slot)
+    (rows) => opening(() => rows.map(({ slot }) => sealer.openText(slotPlace, slot)))
   )

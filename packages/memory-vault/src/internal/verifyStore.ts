@@ -5,15 +5,17 @@
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Disagreement } from "../Memory.ts"
 import { indexTerms } from "./analyzeText.ts"
-import { decodeTerms, encodeTerms, sumOf } from "./storedTerms.ts"
+import { memoryPlaces, openOrNull } from "./memoryRows.ts"
+import type { Store } from "./scopeKeys.ts"
+import { isRefusal, opening } from "./sealFields.ts"
+import type { Sealer } from "./sealFields.ts"
+import { openTerms, sumOf } from "./storedTerms.ts"
 
 const pageSize = 256
 
@@ -27,8 +29,10 @@ const checks = (
     sql`SELECT id FROM vault_scopes s
       WHERE s.memories <> (SELECT count(*) FROM vault_memories m WHERE m.scope = s.id)
         OR s.version > (SELECT value FROM vault_meta WHERE key = 'change') OR s.removed > s.version
-      UNION ALL SELECT scope FROM (SELECT scope FROM vault_memories UNION SELECT scope FROM vault_procedures UNION SELECT scope FROM vault_working UNION SELECT scope FROM vault_jobs
-        UNION SELECT scope FROM vault_summaries UNION SELECT scope FROM vault_save_keys) WHERE scope NOT IN
+      UNION ALL SELECT scope FROM (SELECT scope FROM vault_memories
+        UNION SELECT scope FROM vault_procedures UNION SELECT scope FROM vault_working UNION SELECT scope FROM vault_jobs
+        UNION SELECT scope FROM vault_summaries UNION SELECT scope FROM vault_save_keys
+        UNION SELECT scope FROM vault_keys WHERE scope <> 0) WHERE scope NOT IN
           (SELECT id FROM vault_scopes)`
   ],
   [
@@ -64,59 +68,101 @@ const checks = (
 interface IndexedRow {
   readonly doc: number
   readonly scope: number
+  readonly id: string
   readonly text: string
   readonly speaker: string | null
+  readonly role: string | null
+  readonly metadata: string | null
+  readonly vector: Uint8Array | null
   readonly terms: string
 }
 
-const readPage = (sql: SqlClient, after: number) =>
-  Effect.map(
-    sql<IndexedRow>`SELECT doc, scope, text, speaker, terms FROM vault_memories
-      WHERE doc > ${after} ORDER BY doc LIMIT ${pageSize}`,
-    (rows) => {
-      const next = rows.length < pageSize ? Option.none<number>() : Option.fromNullable(rows.at(-1)?.doc)
-      return [Chunk.unsafeFromArray(rows), next] as const
-    }
-  )
+interface Tally {
+  /** Memories whose index terms are not what the analysis of their text gives. */
+  wrong: number
+  /** Memories of which something does not open. */
+  closed: number
+  /** By scope: how many terms its memories have, as stored. */
+  readonly terms: Map<number, number>
+}
+
+/** Throws `CipherError`. */
+const openText = (sealer: Sealer, row: IndexedRow) => {
+  const places = memoryPlaces(row.id)
+  openOrNull(sealer, places.role, row.role)
+  openOrNull(sealer, places.metadata, row.metadata)
+  if (row.vector !== null) sealer.openBytes(places.vector, row.vector)
+  return {
+    text: sealer.openText(places.text, row.text),
+    speaker: openOrNull(sealer, places.speaker, row.speaker),
+    terms: Either.getOrUndefined(openTerms(sealer, places.terms, row.terms))
+  }
+}
 
 /** A file of an older schema has them in another order. */
-const sortTerms = (stored: string) => Either.map(decodeTerms(stored), (pairs) => pairs.map(String).toSorted().join(" "))
+const sortTerms = (terms: Iterable<readonly [string, number]>): string => Array.from(terms, String).toSorted().join(" ")
 
-const isAsAnalysed = ({ speaker, terms, text }: IndexedRow): boolean =>
-  Equal.equals(sortTerms(terms), sortTerms(encodeTerms(indexTerms(text, speaker ?? undefined))))
-
-/** How many memories have terms that the analysis of their text does not give, and how many scopes another sum of them. */
-const checkTerms = (sql: SqlClient) =>
-  Effect.gen(function*() {
-    const sums = new Map<number, number>()
-    const wrong = yield* Stream.paginateChunkEffect(-Infinity, (after: number) => readPage(sql, after)).pipe(
-      Stream.tap((row) =>
-        Effect.sync(() => {
-          const sum = Either.match(decodeTerms(row.terms), { onLeft: () => Number.NaN, onRight: sumOf })
-          sums.set(row.scope, (sums.get(row.scope) ?? 0) + sum)
-        })
-      ),
-      Stream.filter((row) => !isAsAnalysed(row)),
-      Stream.runCount
-    )
-    const scopes = yield* sql<{ readonly id: number; readonly terms: number }>`SELECT id, terms FROM vault_scopes`
-    return { wrong, scopes: scopes.filter(({ id, terms }) => terms !== (sums.get(id) ?? 0)).length }
+const countRow = (tally: Tally, sealer: Sealer, row: IndexedRow): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const opened = opening(() => openText(sealer, row))
+    if (Either.isLeft(opened)) {
+      tally.closed++
+      return
+    }
+    const { speaker, terms = [], text } = opened.right
+    if (sortTerms(terms) !== sortTerms(indexTerms(text, speaker ?? undefined))) tally.wrong++
+    tally.terms.set(row.scope, (tally.terms.get(row.scope) ?? 0) + sumOf(terms))
   })
+
+const readPage = (sql: SqlClient, after: number) =>
+  Effect.map(
+    sql<IndexedRow>`SELECT doc, scope, id, text, speaker, role, metadata, vector, terms
+      FROM vault_memories WHERE doc > ${after} ORDER BY doc LIMIT ${pageSize}`,
+    (rows) => [rows, rows.length < pageSize ? Option.none<number>() : Option.fromNullable(rows.at(-1)?.doc)] as const
+  )
+
+/** Every memory, opened and analysed anew. */
+const tallyMemories = ({ keys, sql }: Store) =>
+  Effect.gen(function*() {
+    const tally: Tally = { wrong: 0, closed: 0, terms: new Map() }
+    const rows = Stream.paginateEffect(-Infinity, (after: number) => readPage(sql, after)).pipe(
+      Stream.flattenIterables
+    )
+    yield* Stream.runForEach(rows, (row) =>
+      Effect.matchEffect(keys.of(row.scope), {
+        // A key that is gone, or does not unwrap, closes all that it sealed.
+        onFailure: (error) => isRefusal(error.cause) ? Effect.sync(() => void tally.closed++) : Effect.fail(error),
+        onSuccess: (sealer) => countRow(tally, sealer, row)
+      }))
+    return tally
+  })
+
+/** Scopes that count other terms than their memories have. */
+const countScopes = (sql: SqlClient, { terms }: Tally) =>
+  Effect.map(
+    sql<{ readonly id: number; readonly terms: number }>`SELECT id, terms FROM vault_scopes`,
+    (rows) => rows.filter((row) => row.terms !== (terms.get(row.id) ?? 0)).length
+  )
 
 /**
  * What disagrees, by kind; nothing where all is well.
  *
  * @since 0.1.0
  */
-export const verifyStore = (sql: SqlClient): Effect.Effect<ReadonlyArray<Disagreement>, SqlError> =>
+export const verifyStore = (store: Store): Effect.Effect<ReadonlyArray<Disagreement>, SqlError> =>
   Effect.gen(function*() {
+    const { sql } = store
+    const tally = yield* tallyMemories(store)
+    // What does not open is told as such; its terms are missing only for that reason.
+    const scopes = tally.closed === 0 ? yield* countScopes(sql, tally) : 0
     const found = yield* Effect.forEach(
       checks(sql),
-      ([check, query]) => Effect.map(query, (rows) => ({ check, count: rows.length }))
+      ([check, query]) =>
+        Effect.map(query, (rows) => ({ check, count: rows.length + (check === "scopes" ? scopes : 0) }))
     )
-    const terms = yield* checkTerms(sql)
     return [
-      ...found.map(({ check, count }) => ({ check, count: check === "scopes" ? count + terms.scopes : count })),
-      { check: "terms" as const, count: terms.wrong }
+      ...found,
+      { check: "terms" as const, count: tally.wrong },
+      { check: "sealed" as const, count: tally.closed }
     ].filter(({ count }) => count > 0)
   })

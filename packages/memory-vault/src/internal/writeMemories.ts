@@ -16,12 +16,15 @@ import { checkEmbedder } from "./embedMemories.ts"
 import type { VaultEmbedder } from "./embedMemories.ts"
 import { toBlob } from "./embedTexts.ts"
 import type { IndexedMemory } from "./indexScope.ts"
-import { memoryColumns, only, toIndexed, toMemory } from "./memoryRows.ts"
+import { memoryColumns, memoryPlaces, only, sealOrNull, toIndexed, toMemory } from "./memoryRows.ts"
 import type { MemoryRow, ScopeRow } from "./memoryRows.ts"
 import type { Draft } from "./prepareMemory.ts"
 import { readScope } from "./readMemories.ts"
 import type { ScopeKey } from "./scopeKey.ts"
-import { decodeTerms, encodeTerms, sumOf } from "./storedTerms.ts"
+import type { Store } from "./scopeKeys.ts"
+import { clearSealer, opening, placeOf } from "./sealFields.ts"
+import type { Sealer } from "./sealFields.ts"
+import { openTerms, sealTerms, sumOf } from "./storedTerms.ts"
 import { deleteSummaries } from "./summaryRows.ts"
 import { deleteFacts, insertFacts, settleSlots } from "./supersedeFacts.ts"
 import type { Validity } from "./supersedeFacts.ts"
@@ -79,17 +82,6 @@ export interface Written {
   readonly settled: ReadonlyArray<Validity>
 }
 
-/**
- * FNV-1a over UTF-16 units: it only narrows the search for an equal text, which is then compared.
- *
- * @since 0.1.0
- */
-export const digestOf = (text: string): number => {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return hash >>> 0
-}
-
 const toMillisOrNull = (time: DateTime.Utc | undefined): number | null =>
   time === undefined ? null : DateTime.toEpochMillis(time)
 
@@ -109,26 +101,65 @@ export const takeLock = (sql: SqlClient): Effect.Effect<number, SqlError> =>
  *
  * @since 0.1.0
  */
-export const openScope = (sql: SqlClient, key: ScopeKey): Effect.Effect<ScopeRow, SqlError> =>
+export const openScope = ({ keys, sql }: Store, key: ScopeKey): Effect.Effect<ScopeRow, SqlError> =>
   Effect.flatMap(readScope(sql, key), (found) =>
     found === undefined
-      ? only(
-        sql<ScopeRow>`INSERT INTO vault_scopes (tenant, user, agent, version, removed, memories, terms)
+      ? Effect.flatMap(
+        only(sql<ScopeRow>`INSERT INTO vault_scopes (tenant, user, agent, version, removed, memories, terms)
           VALUES (${key.tenant}, ${key.user}, ${key.agent}, 0, 0, 0, 0)
-          RETURNING id, version, removed, memories, terms, embedder, 0 AS procedures, 0 AS summaries`
+          RETURNING id, version, removed, memories, terms, embedder, 0 AS procedures, 0 AS summaries,
+            NULL AS wrapped`),
+        (row) => Effect.map(keys.add(row.id, key), (wrapped): ScopeRow => ({ ...row, wrapped }))
       )
       : Effect.succeed(found))
 
+/**
+ * Narrows to the memories that have this text and speaker; `undefined` where there are none for sure. Sealed texts of two
+ * memories never are equal, so they are opened.
+ *
+ * @since 0.1.0
+ */
+export const whereSaid = (
+  sql: SqlClient,
+  sealer: Sealer,
+  scope: number,
+  { speaker = null, text }: { readonly text: string; readonly speaker?: string | null | undefined }
+) => {
+  const digest = sealer.digest(text)
+  if (!sealer.sealed) {
+    return Effect.succeed(sql`scope = ${scope} AND digest = ${digest} AND text = ${text} AND speaker IS ${speaker}`)
+  }
+  const rows = sql<Pick<MemoryRow, "doc" | "id" | "text" | "speaker">>`
+    SELECT doc, id, text, speaker FROM vault_memories WHERE scope = ${scope} AND digest = ${digest}`
+  return Effect.flatMap(rows, (found) =>
+    opening(() => {
+      const same = found.filter((row) => {
+        const places = memoryPlaces(row.id)
+        const said = row.speaker === null ? null : sealer.openText(places.speaker, row.speaker)
+        return sealer.openText(places.text, row.text) === text && said === speaker
+      })
+      return same.length === 0
+        ? undefined
+        : sql`doc IN (SELECT value FROM json_each(${JSON.stringify(same.map(({ doc }) => doc))}))`
+    }))
+}
+
 /** What held once and does not now is said anew, not again; so is a fact of another time, for the order of facts. */
-const mergeSame = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effect<MemoryRow | undefined, SqlError> =>
-  draft.validTo !== undefined ? Effect.succeed(undefined) : Effect.map(
-    sql<MemoryRow>`UPDATE vault_memories SET occurrences = occurrences + 1
-      WHERE scope = ${scope} AND digest = ${digestOf(draft.text)} AND text = ${draft.text}
-        AND speaker IS ${draft.speaker ?? null} AND valid_to IS NULL
+const mergeSame = (
+  sql: SqlClient,
+  sealer: Sealer,
+  scope: number,
+  draft: NewMemory
+): Effect.Effect<MemoryRow | undefined, SqlError> =>
+  draft.validTo !== undefined ? Effect.succeed(undefined) : Effect.gen(function*() {
+    const said = yield* whereSaid(sql, sealer, scope, draft)
+    if (said === undefined) return undefined
+    const [row] = yield* sql<MemoryRow>`UPDATE vault_memories SET occurrences = occurrences + 1
+      WHERE ${said} AND valid_to IS NULL
         AND (${Number(draft.facts.length === 0)} OR event_time IS ${toMillisOrNull(draft.eventTime)})
-      RETURNING ${sql.literal(memoryColumns)}`,
-    ([row]) => row
-  )
+      RETURNING ${sql.literal(memoryColumns)}`
+    return row
+  })
 
 /**
  * The row and its facts.
@@ -137,73 +168,90 @@ const mergeSame = (sql: SqlClient, scope: number, draft: NewMemory): Effect.Effe
  */
 export const insertNew = (
   sql: SqlClient,
+  sealer: Sealer,
   scope: number,
   embedder: number,
   draft: NewMemory
-): Effect.Effect<MemoryRow, SqlError> =>
-  Effect.tap(
+): Effect.Effect<MemoryRow, SqlError> => {
+  const places = memoryPlaces(draft.id)
+  return Effect.tap(
     only(
       sql<MemoryRow>`INSERT INTO vault_memories
         (scope, id, digest, type, text, tokens, importance, occurrences, source, session, speaker, role, event_time,
           metadata, created_at, version, updated_at, valid_from, stated_to, valid_to, asks, terms, embedder, vector)
-        VALUES (${scope}, ${draft.id}, ${digestOf(draft.text)}, ${draft.type}, ${draft.text}, ${draft.tokens},
+        VALUES (${scope}, ${draft.id}, ${sealer.digest(draft.text)}, ${draft.type}, ${
+        sealer.sealText(places.text, draft.text)
+      }, ${draft.tokens},
           ${draft.importance}, ${draft.occurrences ?? 1}, ${draft.source}, ${draft.sessionId ?? null}, ${
-        draft.speaker ?? null
+        sealOrNull(sealer, places.speaker, draft.speaker)
       },
-          ${draft.role ?? null}, ${toMillisOrNull(draft.eventTime)},
-          ${draft.metadataJson ?? null}, ${DateTime.toEpochMillis(draft.createdAt)},
+          ${sealOrNull(sealer, places.role, draft.role)}, ${toMillisOrNull(draft.eventTime)},
+          ${sealOrNull(sealer, places.metadata, draft.metadataJson)}, ${DateTime.toEpochMillis(draft.createdAt)},
           ${draft.version ?? 1}, ${DateTime.toEpochMillis(draft.updatedAt ?? draft.createdAt)}, ${
         DateTime.toEpochMillis(draft.validFrom ?? draft.createdAt)
       },
           ${toMillisOrNull(draft.validTo)}, ${toMillisOrNull(draft.validTo)}, ${draft.asks}, ${
-        encodeTerms(draft.terms)
+        sealTerms(sealer, places.terms, draft.terms)
       }, ${embedder},
-          ${toBlob(draft.vector)})
+          ${sealer.sealBytes(places.vector, toBlob(draft.vector))})
         RETURNING ${sql.literal(memoryColumns)}`
     ),
-    ({ doc }) => insertFacts(sql, scope, doc, draft.facts)
+    ({ doc }) => insertFacts(sql, sealer, scope, { doc, id: draft.id }, draft.facts)
   )
+}
+
+const withDraft = (row: MemoryRow, draft: NewMemory): MemoryRow => ({
+  ...row,
+  text: draft.text,
+  speaker: draft.speaker ?? null,
+  role: draft.role ?? null,
+  metadata: draft.metadataJson ?? null
+})
 
 /** Which of the drafts may have a text that the scope holds: one question for all of them. */
 const readDigests = (
   sql: SqlClient,
+  sealer: Sealer,
   scope: number,
   drafts: ReadonlyArray<NewMemory>
 ): Effect.Effect<Set<number>, SqlError> =>
   Effect.map(
     sql<{ readonly digest: number }>`SELECT digest FROM vault_memories WHERE scope = ${scope}
-      AND digest IN (SELECT value FROM json_each(${JSON.stringify(drafts.map(({ text }) => digestOf(text)))}))`,
+      AND digest IN (SELECT value FROM json_each(${JSON.stringify(drafts.map(({ text }) => sealer.digest(text)))}))`,
     (rows) => new Set(rows.map(({ digest }) => digest))
   )
 
 /** Where the drafts of one write go, and the digests of what is there, those of the write itself included. */
 interface Destination {
   readonly scope: number
+  readonly sealer: Sealer
   readonly embedder: number
   readonly digests: Set<number>
 }
 
 const storeOne = (
   sql: SqlClient,
-  { digests, embedder, scope }: Destination,
+  { digests, embedder, scope, sealer }: Destination,
   draft: NewMemory
 ): Effect.Effect<Stored & { readonly doc: number }, SqlError> =>
   Effect.gen(function*() {
-    const digest = digestOf(draft.text)
-    const merged = digests.has(digest) ? yield* mergeSame(sql, scope, draft) : undefined
+    const digest = sealer.digest(draft.text)
+    const merged = digests.has(digest) ? yield* mergeSame(sql, sealer, scope, draft) : undefined
     digests.add(digest)
     if (merged !== undefined) {
-      return { memory: yield* toMemory(merged), entry: undefined, repeated: false, doc: merged.doc }
+      return { memory: yield* toMemory(sealer)(merged), entry: undefined, repeated: false, doc: merged.doc }
     }
-    const row = yield* insertNew(sql, scope, embedder, draft)
+    const row = yield* insertNew(sql, sealer, scope, embedder, draft)
     const memory = toIndexed({
       ...row,
+      speaker: draft.speaker ?? null,
       source: draft.source,
       at: row.event_time ?? row.created_at,
       asks: draft.asks
     })
     return {
-      memory: yield* toMemory(row),
+      // What was sealed a moment ago need not be opened.
+      memory: yield* toMemory(clearSealer)(sealer.sealed ? withDraft(row, draft) : row),
       entry: { memory, terms: draft.terms, vector: draft.vector },
       repeated: false,
       doc: row.doc
@@ -218,21 +266,22 @@ const storeKeyed = (
 ): Effect.Effect<Stored, SqlError | IngestionError> =>
   Effect.gen(function*() {
     const { saveKey } = draft
-    const { scope } = destination
+    const { scope, sealer } = destination
     if (saveKey === undefined) return yield* storeOne(sql, destination, draft)
-    const digest = digestOf(draft.text)
+    const digest = sealer.digest(draft.text)
+    const name = sealer.sealText(placeOf("save.key"), saveKey.key)
     const [known] = yield* sql<{ readonly doc: number | null; readonly digest: number }>`
       SELECT doc, digest FROM vault_save_keys
-      WHERE scope = ${scope} AND key = ${saveKey.key} AND place = ${saveKey.place}`
+      WHERE scope = ${scope} AND key = ${name} AND place = ${saveKey.place}`
     if (known !== undefined) {
       if (known.digest !== digest) return yield* new IngestionError({ reason: "key-reused" })
       const [row] = yield* sql<MemoryRow>`
         SELECT ${sql.literal(memoryColumns)} FROM vault_memories WHERE doc = ${known.doc}`
-      return { memory: row === undefined ? undefined : yield* toMemory(row), entry: undefined, repeated: true }
+      return { memory: row === undefined ? undefined : yield* toMemory(sealer)(row), entry: undefined, repeated: true }
     }
     const stored = yield* storeOne(sql, destination, draft)
     yield* sql`INSERT INTO vault_save_keys (scope, key, place, digest, doc)
-      VALUES (${scope}, ${saveKey.key}, ${saveKey.place}, ${digest}, ${stored.doc})`
+      VALUES (${scope}, ${name}, ${saveKey.place}, ${digest}, ${stored.doc})`
     return stored
   })
 
@@ -253,18 +302,20 @@ const withValidity = (memory: Memory, settled: ReadonlyArray<Validity>): Memory 
  * @since 0.1.0
  */
 export const insertMemories = (
-  sql: SqlClient,
+  store: Store,
   key: ScopeKey,
   embedder: VaultEmbedder,
   drafts: ReadonlyArray<NewMemory>,
   maxMemories: number
 ): Effect.Effect<Written, SqlError | EmbedderMismatch | QuotaExceeded | IngestionError> =>
-  sql.withTransaction(Effect.gen(function*() {
+  store.sql.withTransaction(Effect.gen(function*() {
+    const { keys, sql } = store
     const after = yield* takeLock(sql)
-    const scope = yield* openScope(sql, key)
+    const scope = yield* openScope(store, key)
+    const sealer = yield* keys.ofRow(key, scope)
     yield* checkEmbedder(sql, scope.embedder, embedder)
-    const digests = yield* readDigests(sql, scope.id, drafts)
-    const destination = { scope: scope.id, embedder: embedder.id, digests }
+    const digests = yield* readDigests(sql, sealer, scope.id, drafts)
+    const destination = { scope: scope.id, sealer, embedder: embedder.id, digests }
     const stored = yield* Effect.forEach(drafts, (draft) => storeKeyed(sql, destination, draft))
     const added = stored.flatMap(({ entry }) => entry === undefined ? [] : [entry])
     if (added.length > 0 && scope.memories + added.length > maxMemories) {
@@ -272,7 +323,7 @@ export const insertMemories = (
     }
     const terms = added.reduce((total, entry) => total + sumOf(entry.terms), 0)
     const slots = drafts.flatMap(({ facts }) => facts.map(({ slot }) => slot))
-    const settled = yield* settleSlots(sql, scope.id, slots)
+    const settled = yield* settleSlots(sql, sealer, scope.id, slots)
     yield* sql`UPDATE vault_scopes
       SET version = ${after}, removed = ${settled.length > 0 ? after : scope.removed}, embedder = ${embedder.id},
         memories = memories + ${added.length}, terms = terms + ${terms}
@@ -296,7 +347,11 @@ export const insertMemories = (
  *
  * @since 0.1.0
  */
-export const removeMemory = (sql: SqlClient, key: ScopeKey, id: MemoryId): Effect.Effect<boolean, SqlError> =>
+export const removeMemory = (
+  { keys, sql }: Store,
+  key: ScopeKey,
+  id: MemoryId
+): Effect.Effect<boolean, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
     const after = yield* takeLock(sql)
     const scope = yield* readScope(sql, key)
@@ -304,9 +359,10 @@ export const removeMemory = (sql: SqlClient, key: ScopeKey, id: MemoryId): Effec
     const [row] = yield* sql<{ readonly doc: number; readonly terms: string }>`
       DELETE FROM vault_memories WHERE scope = ${scope.id} AND id = ${id} RETURNING doc, terms`
     if (row === undefined) return false
-    const terms = sumOf(yield* decodeTerms(row.terms))
+    const sealer = yield* keys.ofRow(key, scope)
+    const terms = sumOf(yield* openTerms(sealer, memoryPlaces(id).terms, row.terms))
     yield* sql`DELETE FROM vault_revisions WHERE scope = ${scope.id} AND doc = ${row.doc}`
-    yield* settleSlots(sql, scope.id, yield* deleteFacts(sql, scope.id, row.doc))
+    yield* settleSlots(sql, sealer, scope.id, yield* deleteFacts(sql, sealer, scope.id, row.doc))
     yield* sql`UPDATE vault_scopes
       SET version = ${after}, removed = ${after}, memories = memories - 1, terms = terms - ${terms}
       WHERE id = ${scope.id}`
@@ -338,6 +394,7 @@ export const removeScope = (
     yield* sql`DELETE FROM vault_query_vectors WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_revisions WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_memories WHERE scope = ${scope.id}`
+    yield* sql`DELETE FROM vault_keys WHERE scope = ${scope.id}`
     yield* sql`DELETE FROM vault_scopes WHERE id = ${scope.id}`
     return { memories: scope.memories, notes, summaries }
   }))

@@ -19,9 +19,9 @@ export const linesOf = (stdout: Stream.Stream<Uint8Array, PlatformError>) =>
   stdout.pipe(Stream.decodeText(), Stream.splitLines, Stream.filter((line) => line !== "begun"))
 
 /** Kills a writer of `mixed` work after a number of confirmed saves; which these were. */
-export const killWriter = (filename: string, name: string, lines: number) =>
+export const killWriter = (filename: string, name: string, lines: number, key = "") =>
   Effect.gen(function*() {
-    const writer = yield* startWriter(filename, name, "100000", "mixed")
+    const writer = yield* startWriter(filename, name, "100000", "mixed", key)
     const seen = yield* linesOf(writer.stdout).pipe(Stream.take(lines), Stream.runCollect)
     yield* Effect.ignore(writer.kill("SIGKILL"))
     return Chunk.toReadonlyArray(seen)

@@ -1,11 +1,12 @@
 // @effect-diagnostics strictEffectProvide:off this is an entry point
 // A process of its own that writes until it is killed or done; a line for everything that was confirmed. `mixed` also
-// forgets, updates and compresses; `open` only opens, which migrates.
+// forgets, updates and compresses; `open` only opens, which migrates. With a key the file is encrypted.
 import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
 import type { UserMemory } from "@sennit/memory-vault/MemoryVault"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 
-const [filename = "", name = "", count = "0", mode = ""] = process.argv.slice(2)
+const [filename = "", name = "", count = "0", mode = "", key = ""] = process.argv.slice(2)
+const masterKey = key === "" ? undefined : Redacted.make<Uint8Array>(Buffer.from(key, "hex"))
 const tell = (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`))
 
 const mix = (memory: UserMemory, i: number) =>
@@ -37,7 +38,7 @@ const main = Effect.gen(function*() {
       yield* tell(text)
       if (mode === "mixed") yield* mix(memory, i)
     }
-  }).pipe(Effect.provide(MemoryVault.layerSqlite({ filename })))
+  }).pipe(Effect.provide(MemoryVault.layerSqlite({ filename, masterKey })))
 })
 
 await Effect.runPromise(main)
