@@ -390,8 +390,8 @@ export const verify = Effect.fn("MemoryVault.verify")(function*(
     const cipher = yield* Cipher.Cipher
     yield* guard("verify")(checkSealed(sql, cipher))
     const keys = yield* ScopeKeys.make(sql, cipher)
-    // One snapshot, whatever is written meanwhile.
-    return yield* guard("verify")(sql.withTransaction(verifyStore({ sql, keys })))
+    // One snapshot, whatever is written meanwhile. It is long, and the connection is its own: it may be interrupted.
+    return yield* guard("verify")(sql.withTransaction(Effect.interruptible(verifyStore({ sql, keys }))))
   }))
 })
 
@@ -418,7 +418,7 @@ export const rewrapKeys = Effect.fn("MemoryVault.rewrapKeys")(function*(
     if (Option.isNone(cipher)) return yield* new CipherError({ reason: "clear" })
     const count = yield* guard("rewrapKeys")(rewrapAll(sql, cipher.value))
     // What the old key wrapped stays in the log no longer than readers of other processes do.
-    yield* guard("rewrapKeys")(truncateLog(sql))
+    yield* truncateLog(sql, "rewrapKeys")
     return count
   }))
 })

@@ -268,7 +268,8 @@ const withoutIdleSpans = <A, E, R>(statements: Effect.Effect<A, E, R>): Effect.E
 
 /**
  * Waits, within bounds, while another process holds the database, and names the operation in the error. The refusal of a
- * cipher comes out as it is.
+ * cipher comes out as it is. Statements are not interrupted, only the waits between attempts: the client keeps prepared
+ * statements in a cache, and one whose preparation is cut off at the wrong moment would never run again.
  *
  * @since 0.1.0
  */
@@ -276,7 +277,7 @@ export const guard = (operation: string) =>
 <A, E, R>(
   effect: Effect.Effect<A, E | SqlError, R>
 ): Effect.Effect<A, Exclude<E, SqlError> | StorageError | CipherError, R> =>
-  withoutIdleSpans(effect).pipe(
+  withoutIdleSpans(Effect.uninterruptible(effect)).pipe(
     Effect.retry(retrySchedule),
     Effect.catchIf(
       (error): error is Extract<E | SqlError, SqlError> => error instanceof SqlError,

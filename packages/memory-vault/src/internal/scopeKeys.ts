@@ -26,8 +26,12 @@ const capacity = 1_024
 const nobody: KeyOwner = { tenant: "", user: "", agent: "" }
 const canary = 0
 
+/** The one wait among statements, which may be interrupted. */
 const timely = <A>(answer: Effect.Effect<A, CipherError>): Effect.Effect<A, CipherError> =>
-  Effect.timeoutFail(answer, { duration: patience, onTimeout: () => new CipherError({ reason: "unavailable" }) })
+  Effect.timeoutFail(Effect.interruptible(answer), {
+    duration: patience,
+    onTimeout: () => new CipherError({ reason: "unavailable" })
+  })
 
 /** Gives the bytes away and overwrites them, whatever happens. */
 const useBytes = <A, E>(

@@ -270,7 +270,7 @@ const forgetAll = (key: ScopeKey, { cache, changes, sql }: VaultParts) =>
     cache.drop(key)
     yield* changes.publish(key, { _tag: "Erased" })
     yield* Metric.incrementBy(Telemetry.forgotten, removed.memories)
-    const logTruncated = yield* guard("forgetAll")(truncateLog(sql))
+    const logTruncated = yield* truncateLog(sql, "forgetAll")
     return { ...removed, logTruncated }
   })
 

@@ -11,12 +11,12 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { ErasureReceipt, Memory, MemoryId } from "../Memory.ts"
 import { IngestionError, QuotaExceeded } from "../MemoryVaultError.ts"
-import type { EmbedderMismatch } from "../MemoryVaultError.ts"
+import type { CipherError, EmbedderMismatch, StorageError } from "../MemoryVaultError.ts"
 import { checkEmbedder } from "./embedMemories.ts"
 import type { VaultEmbedder } from "./embedMemories.ts"
 import { toBlob } from "./embedTexts.ts"
 import type { IndexedMemory } from "./indexScope.ts"
-import { memoryColumns, memoryPlaces, only, sealOrNull, toIndexed, toMemory } from "./memoryRows.ts"
+import { guard, memoryColumns, memoryPlaces, only, sealOrNull, toIndexed, toMemory } from "./memoryRows.ts"
 import type { MemoryRow, ScopeRow } from "./memoryRows.ts"
 import type { Draft } from "./prepareMemory.ts"
 import { readScope } from "./readMemories.ts"
@@ -407,8 +407,12 @@ const truncateSchedule = Schedule.intersect(Schedule.spaced("50 millis"), Schedu
  *
  * @since 0.1.0
  */
-export const truncateLog = (sql: SqlClient): Effect.Effect<boolean, SqlError> =>
+export const truncateLog = (
+  sql: SqlClient,
+  operation: string
+): Effect.Effect<boolean, StorageError | CipherError> =>
   sql<{ readonly busy: number }>`PRAGMA wal_checkpoint(TRUNCATE)`.pipe(
+    guard(operation),
     Effect.filterOrFail(([row]) => row?.busy === 0, () => "being read" as const),
     Effect.as(true),
     Effect.retry({ schedule: truncateSchedule, while: (error) => error === "being read" }),
