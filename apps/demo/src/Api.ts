@@ -99,7 +99,8 @@ export class ServerInfo extends Schema.Class<ServerInfo>("ServerInfo")({
   /** Where conversations and attached files are kept, in words for people. */
   sessionsIn: Schema.String,
   filesIn: Schema.String,
-  /** What lies on this disk unencrypted. */
+  /** What is encrypted, and what lies on this disk as it is. */
+  encrypted: Schema.Array(Schema.String),
   inClear: Schema.Array(Schema.String)
 }) {}
 

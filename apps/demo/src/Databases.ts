@@ -8,13 +8,23 @@ import * as Option from "effect/Option"
 import type { DemoConfig } from "./DemoConfig.ts"
 import { DatabaseError } from "./DemoError.ts"
 
-type StorageError = SecureSessionsError.StorageError | MemoryVaultError.StorageError
+type Refusal = SecureSessionsError.StorageError | MemoryVaultError.StorageError
 
 /** A database that refuses is named; anything else, such as a wrong key, has words of its own. */
-const naming = (toError: (error: StorageError) => DatabaseError) => <E extends { readonly _tag: string }>(error: E) =>
-  isStorageError(error) ? toError(error) : error
+const naming = (toError: (error: Refusal) => DatabaseError) => <E extends { readonly _tag: string }>(error: E) =>
+  isRefusal(error) ? toError(error) : error
 
-const isStorageError = (error: { readonly _tag: string }): error is StorageError => error._tag === "StorageError"
+const isRefusal = (error: { readonly _tag: string }): error is Refusal => error._tag === "StorageError"
+
+const sealedOtherwise = (file: string) => ({ message }: MemoryVaultError.CipherError) =>
+  new DatabaseError({
+    database: file,
+    detail: message,
+    advice: "Its key is in memory.key beside it: put both of one backup in their places."
+  })
+
+const isOfCipher = (error: { readonly _tag: string }): error is MemoryVaultError.CipherError =>
+  error._tag === "CipherError"
 
 export const make = ({ databaseUrl }: DemoConfig, folder: string) =>
   Effect.map(Path.Path, (path) => {
@@ -30,7 +40,8 @@ export const make = ({ databaseUrl }: DemoConfig, folder: string) =>
     })
     const memory = Layer.mapError(
       MemoryVault.layerSqlite({ filename: memoryFile }),
-      naming(DatabaseError.ofFile(memoryFile))
+      (error) =>
+        isOfCipher(error) ? sealedOtherwise(memoryFile)(error) : naming(DatabaseError.ofFile(memoryFile))(error)
     )
     return [sessions, memory] as const
   })

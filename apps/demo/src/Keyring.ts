@@ -11,7 +11,8 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { DataFolderError, isMissing, isThere } from "./DemoError.ts"
+import { DataFolderError, isMissing } from "./DemoError.ts"
+import * as SmallFile from "./SmallFile.ts"
 
 export interface FileKey {
   readonly id: string
@@ -55,27 +56,11 @@ export const generate: Effect.Effect<FileKey> = Effect.zipWith(
   (now, key) => ({ id: `key-${DateTime.formatIso(now).replaceAll(/[-:]/g, "")}`, createdAt: Option.some(now), key })
 )
 
-const writeText = Effect.fnUntraced(function*(file: string, text: string, flag: "wx" | "w") {
-  const fs = yield* FileSystem.FileSystem
-  const handle = yield* fs.open(file, { flag, mode: 0o600 })
-  yield* handle.writeAll(new TextEncoder().encode(text))
-  yield* handle.sync
-}, Effect.scoped)
-
-/** Written whole in a folder of its own and linked: two first starts agree on one key, a crash leaves none or all of it. */
-const writeFirst = Effect.fnUntraced(function*(folder: string, file: string, keys: Keyring) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const temporary = path.join(yield* fs.makeTempDirectoryScoped({ directory: folder, prefix: ".key-" }), "key")
-  yield* writeText(temporary, format(keys), "wx")
-  yield* Effect.catchIf(fs.link(temporary, file), isThere, () => Effect.void)
-}, Effect.scoped)
-
 /** Puts other keys into the file, all at once and for good. Only for who has the folder alone. */
 export const write = Effect.fn("Keyring.write")(function*(folder: string, file: string, keys: Keyring) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  yield* writeText(`${file}.new`, format(keys), "w")
+  yield* SmallFile.write(`${file}.new`, format(keys), "w")
   yield* fs.rename(`${file}.new`, file)
   // A folder's names survive a power cut when the folder is flushed; systems that cannot do that refuse to.
   yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(folder, { flag: "r" }), (handle) => handle.sync)))
@@ -90,7 +75,7 @@ export const readOrMake = Effect.fn("Keyring.readOrMake")(function*(folder: stri
   const read = fs.readFileString(file)
   const text = yield* Effect.catchIf(read, isMissing, () =>
     generate.pipe(
-      Effect.flatMap((key) => writeFirst(folder, file, [key])),
+      Effect.flatMap((key) => SmallFile.writeFirst(folder, file, format([key]))),
       Effect.zipRight(read)
     )).pipe(Effect.mapError(DataFolderError.from(folder)))
   return yield* Either.mapLeft(

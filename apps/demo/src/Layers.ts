@@ -13,7 +13,7 @@ import * as Recall from "@sennit/agent/tools/Recall"
 import * as Remember from "@sennit/agent/tools/Remember"
 import * as RunCode from "@sennit/agent/tools/RunCode"
 import * as SearchDocuments from "@sennit/agent/tools/SearchDocuments"
-import { MemoryScope, MemoryVault } from "@sennit/memory-vault"
+import { Cipher, MemoryScope, MemoryVault } from "@sennit/memory-vault"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -28,6 +28,7 @@ import * as FileStore from "./FileStore.ts"
 import * as Health from "./Health.ts"
 import * as Identity from "./Identity.ts"
 import * as Keys from "./Keys.ts"
+import * as MemoryKey from "./MemoryKey.ts"
 import * as Models from "./Models.ts"
 import * as Notes from "./Notes.ts"
 import * as OnDisk from "./OnDisk.ts"
@@ -83,6 +84,7 @@ const about = (config: DemoConfig, folder: string) =>
       const { source } = yield* Keys.Keys
       const { where } = yield* FileStore.FileStore
       const { list } = yield* Models.Models
+      const cipher = yield* Cipher.Cipher
       const { steps, toolCalls, wallClock } = assistant.limits
       return new ServerInfo({
         models: list,
@@ -92,7 +94,11 @@ const about = (config: DemoConfig, folder: string) =>
         keySource: source,
         sessionsIn: Option.isNone(config.databaseUrl) ? "sessions.db" : "PostgreSQL",
         filesIn: where,
-        inClear: ["memory (memory.db)", `attached files (${where})`]
+        encrypted: Option.isNone(cipher) ? ["Conversations"] : ["Conversations", "memories"],
+        inClear: [
+          ...(Option.isNone(cipher) ? ["memories (memory.db)"] : []),
+          `attached files (${where})`
+        ]
       })
     })
   )
@@ -156,6 +162,7 @@ export const layer = (config: DemoConfig, { goesOn }: { readonly goesOn: boolean
         )
       ),
       Layer.provideMerge(Layer.merge(vault, FileStore.layer(config, folder))),
+      Layer.provideMerge(MemoryKey.layer(folder)),
       Layer.provideMerge(sessions),
       Layer.provideMerge(Keys.layer(folder))
     )

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { randomBytes } from "node:crypto"
-import { open, readFile, writeFile } from "node:fs/promises"
+import { copyFile, open, readFile, rm, writeFile } from "node:fs/promises"
 import { connect } from "node:net"
 import path from "node:path"
 import { command, runs, startDemo, temporaryFolder } from "./servers/demo.ts"
@@ -30,6 +30,30 @@ describe("a damaged database", () => {
         assert.include(stderr, "put the file of a backup in its place")
         assert.isTrue((yield* Effect.promise(() => readFile(file))).equals(before))
       }
+    }))
+})
+
+describe("the key of the memories", () => {
+  it.scopedLive("that is gone, or of another folder, refuses to start, and comes back with its backup", () =>
+    Effect.gen(function*() {
+      const [data, other] = [yield* temporaryFolder, yield* temporaryFolder]
+      for (const folder of [data, other]) {
+        yield* runs({ SENNIT_DATA: folder }, "ask", "Remember that my boat is called Kestrel")
+      }
+      const [key, memory] = [path.join(data, "memory.key"), path.join(data, "memory.db")]
+      const [kept, before] = yield* Effect.promise(() => Promise.all([readFile(key), readFile(memory)]))
+      yield* Effect.promise(() => rm(key))
+      const without = yield* command(["serve"], { SENNIT_DATA: data })
+      assert.strictEqual(without.code, 1)
+      assert.include(without.stderr, `${memory} cannot be used`)
+      assert.include(without.stderr, "Its key is in memory.key beside it")
+      yield* Effect.promise(() => copyFile(path.join(other, "memory.key"), key))
+      const foreign = yield* command(["serve"], { SENNIT_DATA: data })
+      assert.strictEqual(foreign.code, 1)
+      assert.include(foreign.stderr, `${key} cannot be used`)
+      assert.isTrue((yield* Effect.promise(() => readFile(memory))).equals(before))
+      yield* Effect.promise(() => writeFile(key, kept))
+      assert.include(yield* runs({ SENNIT_DATA: data }, "ask", "What is my boat called?"), "Kestrel")
     }))
 })
 

@@ -82,6 +82,7 @@ describe("keys", () => {
       const data = yield* temporaryFolder
       const env = { SENNIT_DATA: data }
       const { session } = yield* answerOf(env, "What is 6*7?")
+      yield* answerOf(env, "Remember that my boat is called Kestrel")
       // The file is replaced twice: a new key is put in, and when nothing needs it any more, the old one is taken out.
       for (const nth of [1, 3, 5]) {
         const { signal } = yield* killedAtChange(["keys", "rotate"], env, { folder: data, prefix: "key", nth })
@@ -91,9 +92,10 @@ describe("keys", () => {
       const { keys } = yield* printed<Status>(env, "keys", "rotate")
       assert.deepStrictEqual(keys.map(({ isPrimary }) => isPrimary), [true])
       assert.strictEqual((yield* linesOf(data)).length, 1)
-      assert.deepStrictEqual((yield* Effect.promise(() => readdir(data))).filter((name) => name.includes("key")), [
-        "key"
-      ])
+      const left = (yield* Effect.promise(() => readdir(data))).filter((name) => name.includes("key"))
+      assert.deepStrictEqual(left.toSorted(), ["key", "memory.key"])
+      // The key of the memories is sealed under what was changed.
+      assert.include((yield* answerOf(env, "What is my boat called?")).answer, "Kestrel")
     }))
 
   it.scopedLive("from the environment are not changed here, and the answer says so", () =>

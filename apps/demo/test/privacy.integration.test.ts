@@ -46,7 +46,7 @@ describe("erase", () => {
       const first = yield* ask(ada, "--attach", note, "What is the total amount?")
       yield* ask(ada, `Remember that my boat is called ${word}`)
       const other = yield* ask(ada, ...bob, "Remember that my boat is called Kestrel")
-      // It is there to be found: conversations are encrypted, memory and files are not.
+      // It is there to be found: the attached file is not encrypted.
       assert.isTrue(yield* isIn(data, word))
 
       const receipt = yield* erase(ada)

@@ -118,8 +118,9 @@ export const Sessions = () => {
       {info === undefined ? null : (
         <>
           <p>
-            Conversations are encrypted, in {info.sessionsIn}. Memory and key are in <code>{info.dataFolder}</code>{" "}
-            on this machine, attached files in <code>{info.filesIn}</code>.
+            {info.encrypted.join(" and ")} are encrypted. Conversations are in {info.sessionsIn}, memories and key in
+            {" "}
+            <code>{info.dataFolder}</code> on this machine, attached files in <code>{info.filesIn}</code>.
           </p>
           <p>
             <strong>In clear:</strong> {info.inClear.join(" and ")}{" "}
