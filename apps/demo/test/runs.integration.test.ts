@@ -168,7 +168,8 @@ describe("a run of a program", () => {
       // An erasure takes it along.
       yield* ada.json("POST", "/api/erasure", { confirm: true })
       assert.strictEqual((yield* ada.read("GET", "/runs")).text, "{\"runs\":[]}")
-      assert.strictEqual((yield* ada.json<Run>("POST", "/runs", start("What is 6*7?"))).outcome, null)
+      const anew = yield* ada.json<Run>("POST", "/runs", start("What is 6*7?"))
+      assert.include((yield* ada.read("GET", `/runs/${anew.id}/events`)).text, "42")
     }))
 
   it.scopedLive("works with the files of its conversation", () =>

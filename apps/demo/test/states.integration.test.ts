@@ -31,7 +31,8 @@ const hold = (page: Page, address: string, method: string) =>
         await route.continue()
       })
     )
-    return Effect.zipRight(Deferred.succeed(held, undefined), does(() => page.unroute(address)))
+    // The route stays: to take it away while it is in use would answer a request twice.
+    return Deferred.succeed(held, undefined)
   })
 
 const code = (expression: string) => JSON.stringify({ language: "javascript", code: expression })

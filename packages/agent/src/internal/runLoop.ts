@@ -146,7 +146,9 @@ class Run<R> {
     if (turn.waiting.size > 0) return Effect.succeed("suspended")
     if (turn.tools.calls.length === 0) return Effect.succeed("answered")
     const limit = this.overrun()
-    return limit === undefined ? this.advance() : Effect.succeed(limit)
+    if (limit !== undefined) return Effect.succeed(limit)
+    // What the tools found is safe before the model hears of it, so that after a crash none of them runs again.
+    return Effect.zipRight(this.log.flush(), this.advance())
   }
 
   private overrun(): Limit | undefined {
