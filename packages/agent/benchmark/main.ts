@@ -62,15 +62,22 @@ const measure = async (run: Run, runs: number): Promise<Sample> => {
 
 interface Transport {
   readonly HttpClient: {
-    readonly layerPooled: (options: { readonly connectionsPerOrigin: number }) => Layer.Layer<HttpClient.HttpClient>
+    readonly layerPooled: (
+      options: { readonly connectionsPerOrigin: number; readonly connections: number }
+    ) => Layer.Layer<HttpClient.HttpClient>
   }
 }
 const isTransport = (module: Record<string, unknown>): module is Record<string, unknown> & Transport =>
   typeof module["HttpClient"] === "object"
 
+const concurrentRuns = 1000
+
 /** This workspace's own transport, which the demo uses as well; it is an optional peer of the agent. */
 const { HttpClient: { layerPooled } } = await load("@sennit/http-client", isTransport)
-const transport = Layer.merge(layerPooled({ connectionsPerOrigin: 1000 }), NetBodyReader.layer)
+const transport = Layer.merge(
+  layerPooled({ connectionsPerOrigin: concurrentRuns, connections: concurrentRuns }),
+  NetBodyReader.layer
+)
 
 const ours = (url: string) => {
   const weather = AgentTool.make("weather", {
@@ -106,7 +113,6 @@ const ours = (url: string) => {
   return { run, close: () => runtime.dispose() }
 }
 
-const concurrentRuns = 1000
 const runsPerRound = 500
 const warmUp = 500
 

@@ -76,5 +76,9 @@ const server = createServer((request, response) => {
   })
 })
 server.keepAliveTimeout = 60_000
-server.listen(0, "127.0.0.1", () => process.send?.((server.address() as AddressInfo).port))
+// A thousand connections at once: with the usual backlog some would wait a second for the system to ask again.
+server.listen(
+  { port: 0, host: "127.0.0.1", backlog: 4096 },
+  () => process.send?.((server.address() as AddressInfo).port)
+)
 process.on("disconnect", () => process.exit(0))
