@@ -83,23 +83,6 @@ export const recallAt10 = (
   return 100 * shares.reduce((sum, share) => sum + share, 0) / shares.length
 }
 
-/** Turns of about 30 words with word frequencies like those of speech; the same for every run. */
-export const makeTurns = (count: number, from = 0): ReadonlyArray<Turn> => {
-  let state = 1 + from
-  const next = () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-  const word = () => `word${Math.floor(3_000 * next() ** 3)}`
-  return Array.from({ length: count }, (_, i) => ({
-    id: `${from + i}`,
-    session: `session ${Math.floor((from + i) / 20)}`,
-    speaker: i % 2 === 0 ? "Ann" : "Bob",
-    time: new Date(Date.UTC(2024, 0, 1) + (from + i) * 3_600_000).toISOString(),
-    text: `${Array.from({ length: 20 + Math.floor(20 * next()) }, word).join(" ")} unique${from + i}.`
-  }))
-}
-
 /**
  * Turns with the words of LoCoMo in new sentences: each word is followed by one that follows it there (a chain of order
  * 1), so lengths, frequencies and vocabulary are those of speech while no text occurs twice. The same for every run.

@@ -143,12 +143,20 @@ const takeBest = (candidates: Int32Array, scores: Float64Array, limit: number): 
     if (score > high) high = score
   }
   if (high === low) return candidates.subarray(Math.max(0, candidates.length - limit))
-  const stepOf = (position: number) => Math.min(steps - 1, Math.floor(steps * (scores[position]! - low) / (high - low)))
   const counts = new Int32Array(steps)
-  for (let i = 0; i < candidates.length; i++) counts[stepOf(candidates[i]!)]!++
-  let step = steps - 1
-  for (let count = counts[step]!; count < limit && step > 0; count += counts[step]!) step--
-  return candidates.filter((position) => stepOf(position) >= step)
+  const stepOf = new Uint16Array(candidates.length)
+  for (let i = 0; i < candidates.length; i++) {
+    const step = Math.min(steps - 1, Math.floor(steps * (scores[candidates[i]!]! - low) / (high - low)))
+    stepOf[i] = step
+    counts[step]!++
+  }
+  let least = steps - 1
+  let count = counts[least]!
+  while (count < limit && least > 0) count += counts[--least]!
+  const best = new Int32Array(count)
+  let taken = 0
+  for (let i = 0; i < candidates.length; i++) if (stepOf[i]! >= least) best[taken++] = candidates[i]!
+  return best
 }
 
 /** The signals of the first pass; what the rest add, they add to memories that one of these reaches. */

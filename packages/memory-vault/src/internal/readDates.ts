@@ -77,15 +77,22 @@ const stretchOf = ({ day, month }: NamedDate, year: number): readonly [from: num
  */
 export const nearness = (dates: ReadonlyArray<NamedDate>, days: number): (at: number) => number => {
   const reach = days * dayMillis
+  const known = new Map<number, ReadonlyArray<readonly [from: number, until: number]>>()
+  /** What the dates mean to a time of this year. */
+  const stretchesAt = (own: number) => {
+    const found = known.get(own)
+    if (found !== undefined) return found
+    const stretches = dates.flatMap((date) =>
+      (date.year === undefined ? [own - 1, own, own + 1] : [date.year]).map((year) => stretchOf(date, year))
+    )
+    known.set(own, stretches)
+    return stretches
+  }
   return (at) => {
-    const own = new Date(at).getUTCFullYear()
     let best = 0
-    for (const date of dates) {
-      for (const year of date.year === undefined ? [own - 1, own, own + 1] : [date.year]) {
-        const [from, until] = stretchOf(date, year)
-        const distance = at < from ? from - at : at >= until ? at - until : 0
-        best = Math.max(best, 1 - distance / reach)
-      }
+    for (const [from, until] of stretchesAt(new Date(at).getUTCFullYear())) {
+      const distance = at < from ? from - at : at >= until ? at - until : 0
+      best = Math.max(best, 1 - distance / reach)
     }
     return best
   }
