@@ -57,7 +57,7 @@ const announce = Effect.gen(function*() {
   yield* Console.log([
     `Sennit listens on ${addressOf(address._tag === "TcpAddress" ? address.port : 0)}`,
     `Data folder: ${about.dataFolder}; conversations in ${about.sessionsIn}`,
-    `${about.keySource} ; in clear: ${about.inClear.join(", ")}`,
+    `${about.keySource}. ${about.encrypted.join(" and ")} are encrypted; in clear: ${about.inClear.join(", ")}`,
     `Model: ${model.name}${model.id === "planner" ? " (not a language model; set OPENAI_BASE_URL to use one)" : ""}`
   ].join("\n"))
 })
