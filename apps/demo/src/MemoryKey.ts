@@ -1,6 +1,6 @@
 /**
- * The key of the memories. It is random, and lies in `memory.key` sealed as conversations are: who changes the key of
- * the conversations has not to touch it, and without that key nobody reads a memory.
+ * The key of the memories. It is random, and lies in `memory.key` sealed as conversations are: whoever rotates the key
+ * of the conversations need not touch it, and without that key nobody reads a memory.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -53,12 +53,13 @@ const make = Effect.fnUntraced(function*(folder: string) {
       SystemError: (error) => Effect.fail(DataFolderError.from(folder)(error))
     })
   )
-  // A folder of before there was a key has its memories in clear, and keeps them so.
+  // A folder of before there was a key has its memories in clear, and keeps them so. Memories are looked for first:
+  // another first start makes the key before them.
   const isOld = Effect.mapError(
     Effect.zipWith(
-      fs.exists(file),
       fs.exists(path.join(folder, "memory.db")),
-      (hasKey, hasMemories) => !hasKey && hasMemories
+      fs.exists(file),
+      (hasMemories, hasKey) => hasMemories && !hasKey
     ),
     DataFolderError.from(folder)
   )

@@ -125,11 +125,12 @@ const readPage = (sql: SqlClient, after: number) =>
 const tallyMemories = ({ keys, sql }: Store) =>
   Effect.gen(function*() {
     const tally: Tally = { wrong: 0, closed: 0, terms: new Map() }
+    const sealerOf = yield* Effect.cachedFunction((scope: number) => keys.of(scope))
     const rows = Stream.paginateEffect(-Infinity, (after: number) => readPage(sql, after)).pipe(
       Stream.flattenIterables
     )
     yield* Stream.runForEach(rows, (row) =>
-      Effect.matchEffect(keys.of(row.scope), {
+      Effect.matchEffect(sealerOf(row.scope), {
         // A key that is gone, or does not unwrap, closes all that it sealed.
         onFailure: (error) => isRefusal(error.cause) ? Effect.sync(() => void tally.closed++) : Effect.fail(error),
         onSuccess: (sealer) => countRow(tally, sealer, row)
